@@ -1,0 +1,4 @@
+"""Frozen loss networks: a picture in, features by layer name out."""
+
+from brushnet.lossnet.sources import load_lossnet as load_lossnet
+from brushnet.lossnet.vgg import LossNetwork as LossNetwork

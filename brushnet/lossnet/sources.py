@@ -1,0 +1,100 @@
+"""Where a loss network's weights come from: torchvision's download, a local file, or fixed random filters."""
+
+import hashlib
+import logging
+import os
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+
+from brushnet.errors import UserError
+from brushnet.lossnet.random_filters import random_state
+from brushnet.lossnet.vgg import LossNetwork
+
+log = logging.getLogger(__name__)
+
+# File name at torchvision's download site and the full SHA-256 (torchvision itself compares eight digits of it).
+TORCHVISION = {
+    "vgg16": ("vgg16-397923af.pth", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"),
+    "vgg19": ("vgg19-dcbb9e9d.pth", "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"),
+}
+WAYS_OUT = "give a file with lossnet.weights=FILE, connect to the internet once, or train with lossnet=random"
+
+
+def load_lossnet(
+    weights: str, *, arch: str = "vgg19", layers: Iterable[str], photos_B3HW: Tensor | None = None
+) -> LossNetwork:
+    """Loss network from `torchvision`, `random` or a file, truncated after the deepest of `layers`.
+
+    `photos` (in [0, 1]) standardise the random filters. Raises UserError for a file that is no VGG, for a layer that
+    the weights do not reach, and where nothing can be downloaded.
+    """
+    wanted = list(layers)
+    if weights == "random":
+        net = LossNetwork(random_state(photos_B3HW), name="random", pooling="avg")
+    elif weights == "torchvision":
+        net = LossNetwork(_read_state(_download(arch)), name=f"torchvision {arch}")
+    else:
+        net = LossNetwork(_read_state(Path(weights)), name=Path(weights).name)
+    net.require(wanted, option="loss layers")
+    return net.truncate(wanted)
+
+
+def _read_state(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise UserError(f"lossnet.weights={path} does not exist; {WAYS_OUT}")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as err:
+        raise UserError(f"lossnet.weights={path} cannot be read as weights: {str(err).splitlines()[0]}") from err
+    except Exception as err:
+        if type(err).__module__.startswith("safetensors"):
+            raise UserError(f"lossnet.weights={path} cannot be read as weights: {err}") from err
+        raise
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"lossnet.weights={path} holds no state dict of tensors")
+    return state
+
+
+def _download(arch: str) -> Path:
+    """Torchvision's file in torch's own cache, downloaded on first use; the digest is checked once a download."""
+    name, sha256 = TORCHVISION[arch]
+    folder = Path(os.environ.get("BRUSHNET_LOSSNET_CACHE") or Path(torch.hub.get_dir()) / "checkpoints")
+    path, checked = folder / name, folder / f"{name}.sha256"
+    if path.is_file() and checked.is_file() and checked.read_text().strip() == sha256:
+        return path
+    if not path.is_file():
+        _fetch(arch, path)
+    found = _sha256(path)
+    if found != sha256:
+        raise UserError(
+            f"lossnet.weights=torchvision: {path} has SHA-256 {found}, expected {sha256}; "
+            "the file is damaged or not torchvision's: delete it and run again"
+        )
+    checked.write_text(sha256 + "\n")
+    return path
+
+
+def _fetch(arch: str, path: Path) -> None:
+    from torchvision import models
+
+    url = getattr(models, f"{arch.upper()}_Weights").IMAGENET1K_V1.url
+    log.info("downloading the weights of %s (about 550 MB, once) to %s", arch, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(path), progress=False)  # to a temporary name, then renamed
+    except (URLError, OSError) as err:
+        raise UserError(f"lossnet.weights=torchvision cannot be downloaded ({err}); {WAYS_OUT}") from err
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Training: the objective, its style targets, the Lightning module, callbacks and the run."""
