@@ -1,0 +1,149 @@
+"""The files a style model lives in: model.safetensors, or a training checkpoint (.ckpt). Never trusted.
+
+Nothing is unpickled beyond plain containers and tensors, and no weight is copied before its name and shape were found
+to be those of the network that the metadata describes.
+"""
+
+import os
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from brushnet.errors import BrushnetError, UserError
+from brushnet.model_meta import KEY, ModelMeta
+from brushnet.nets import ResidualTransformer
+
+EMA_PREFIX = "ema.module."  # the averaged weights in a training checkpoint: the ones that are shown and saved
+
+
+def save(path: str | Path, net: nn.Module, meta: ModelMeta) -> None:
+    """Write `net` as model.safetensors: float32, under a temporary name first, so that a reader never meets a half."""
+    path = Path(path)
+    # safetensors refuses channels_last tensors, hence contiguous.
+    weights = {key: value.detach().float().cpu().contiguous() for key, value in net.state_dict().items()}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, unfinished, metadata={KEY: meta.to_json()})
+        os.replace(unfinished, path)
+    except (OSError, SafetensorError) as error:
+        raise BrushnetError(f"cannot write {path}: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read(path: Path) -> tuple[ModelMeta, ResidualTransformer]:
+    """Network (CPU, float32, evaluation mode) and metadata. What the file is, its content says, not its suffix."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    if start[:2] == b"PK":
+        meta, weights = _read_checkpoint(path)
+    elif start[:1] == b"\x80" and start[1:2] <= b"\x05":
+        raise UserError(f"{path}: a bare pickle, which could run code; {_EXPECTED}")
+    else:
+        meta, weights = _read_safetensors(path)
+    return meta, _filled(meta, weights, source=str(path))
+
+
+_EXPECTED = "a brushnet model is a .safetensors file, a training checkpoint (.ckpt) or a run folder"
+
+
+def _read_safetensors(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
+    with _refusing(path, SafetensorError, OSError), safe_open(path, framework="pt") as file:
+        text = (file.metadata() or {}).get(KEY)
+        if text is None:
+            raise UserError(f"{path}: a safetensors file, but not of brushnet (no {KEY!r} metadata)")
+        meta = ModelMeta.from_json(text, source=str(path))
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        kinds = {file.get_slice(key).get_dtype() for key in shapes}
+        _check_shapes(meta, shapes, kinds - {"F32"}, source=str(path))
+        return meta, {key: file.get_tensor(key) for key in shapes}
+
+
+def _read_checkpoint(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
+    _check_zip(path)
+    # mmap: optimiser state and raw weights stay on disk.
+    with _refusing(path, pickle.UnpicklingError, RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError):
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    text = content.get(KEY) if isinstance(content, dict) else None
+    if not isinstance(text, str):
+        raise UserError(f"{path}: a PyTorch file, but no brushnet checkpoint (no {KEY!r} entry); {_EXPECTED}")
+    meta = ModelMeta.from_json(text, source=str(path))
+    state = content.get("state_dict")
+    state = state if isinstance(state, dict) else {}
+    weights = {
+        key.removeprefix(EMA_PREFIX): value
+        for key, value in state.items()
+        if isinstance(key, str) and key.startswith(EMA_PREFIX) and isinstance(value, Tensor)
+    }
+    shapes = {key: tuple(value.shape) for key, value in weights.items()}
+    odd_kinds = {str(value.dtype) for value in weights.values()} - {"torch.float32"}
+    _check_shapes(meta, shapes, odd_kinds, source=str(path))
+    return meta, weights
+
+
+@contextmanager
+def _refusing(path: Path, *errors: type[Exception]) -> Iterator[None]:
+    """A reader's complaint in one line of ours. torch's runs over twenty lines and advises to switch the check off."""
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path}: holds other things than tensors and numbers, which could run code; {_EXPECTED}"
+        ) from error
+    except errors as error:
+        cause = str(error).strip().split("\n")[0][:200]
+        raise UserError(f"{path}: damaged, cut off or not a model ({cause}); {_EXPECTED}") from error
+
+
+def _check_zip(path: Path) -> None:
+    """PyTorch stores its members as they are; a compressed one could unpack to any size."""
+    with (
+        _refusing(path, zipfile.BadZipFile, OSError, ValueError, NotImplementedError),
+        zipfile.ZipFile(path) as archive,
+    ):
+        members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise UserError(f"{path}: a zip file, but no PyTorch checkpoint (compressed members); {_EXPECTED}")
+
+
+def _check_shapes(meta: ModelMeta, shapes: Mapping[str, tuple[int, ...]], odd_kinds: set[Any], *, source: str) -> None:
+    """The weights must be exactly those of the network that the metadata describes."""
+    if odd_kinds:
+        raise UserError(f"{source}: weights must be float32, got {', '.join(sorted(map(str, odd_kinds)))}")
+    with torch.device("meta"):  # allocates nothing
+        expected = {key: tuple(value.shape) for key, value in meta.build_net().state_dict().items()}
+    for key in sorted(expected.keys() | shapes.keys()):
+        if expected.get(key) != shapes.get(key):
+            raise UserError(
+                f"{source}: weight {key!r} must be {_shape_text(expected.get(key))} in the network that the metadata "
+                f"describes, got {_shape_text(shapes.get(key))}"
+            )
+
+
+def _shape_text(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else "x".join(map(str, shape)) or "one number"
+
+
+def _filled(meta: ModelMeta, weights: Mapping[str, Tensor], *, source: str) -> ResidualTransformer:
+    # Cloned: the file is mapped into memory, and training may write it anew while the model is in use.
+    weights = {key: value.clone(memory_format=torch.contiguous_format) for key, value in weights.items()}
+    broken = [key for key, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise UserError(f"{source}: weight {broken[0]!r} holds NaN or infinite values")
+    with torch.device("meta"):  # initialising real weights would take draws from the caller's generator
+        net = meta.build_net()
+    net.load_state_dict(weights, assign=True)
+    assert not any(value.is_meta for value in [*net.parameters(), *net.buffers()])
+    return net.eval().requires_grad_(False)

@@ -1,0 +1,208 @@
+"""What a style model says of itself: its network's shape, its trained stroke range, its paintings.
+
+One JSON text, the same in model.safetensors and in a training checkpoint. Files come from strangers: every field is
+checked here, before anything is allocated from it.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+import brushnet
+from brushnet.errors import UserError
+from brushnet.nets import ResidualTransformer
+
+FORMAT = 1  # raised when an older brushnet could no longer read a file, or would read it wrongly
+KEY = "brushnet"  # under which the JSON lies in the safetensors metadata and in a checkpoint
+STROKE_MODES = ("conditioned", "mixed", "fixed")
+
+LARGEST_JSON_CHARS = 1_000_000
+NET_LIMITS = {"width": 256, "blocks": 64, "stroke_embedding": 1024, "styles": 256}
+STROKE_LIMITS = (1 / 64, 64.0)
+REFERENCE_LIMITS_PX = (16, 16384)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelMeta:
+    """`stroke_min` and `stroke_max` are stroke scales (equal in mode `fixed`); `training` is a free summary."""
+
+    width: int
+    blocks: int
+    stroke_embedding: int
+    styles: int
+    stroke_mode: str
+    stroke_min: float
+    stroke_max: float
+    reference_px: int
+    style_names: tuple[str, ...]
+    training: Mapping[str, Any] = field(default_factory=dict)
+    version: str = brushnet.__version__
+
+    @classmethod
+    def of(
+        cls,
+        net: nn.Module,
+        *,
+        stroke_mode: str,
+        stroke_min: float,
+        stroke_max: float,
+        reference_px: int,
+        style_names: list[str] | tuple[str, ...],
+        training: Mapping[str, Any] | None = None,
+    ) -> "ModelMeta":
+        """Of a network at hand: its shape is read off its attributes."""
+        assert isinstance(net, ResidualTransformer)
+        shape = {name: getattr(net, name) for name in NET_LIMITS}
+        names = tuple(style_names)
+        return cls(
+            **shape,
+            stroke_mode=stroke_mode,
+            stroke_min=float(stroke_min),
+            stroke_max=float(stroke_max),
+            reference_px=reference_px,
+            style_names=names,
+            training=training or {},
+        )
+
+    def build_net(self) -> ResidualTransformer:
+        """A fresh network of this shape (on the device that is torch's default at the call)."""
+        return ResidualTransformer(**{name: getattr(self, name) for name in NET_LIMITS})
+
+    def to_json(self) -> str:
+        content = {
+            "format": FORMAT,
+            "version": self.version,
+            "net": {name: getattr(self, name) for name in NET_LIMITS},
+            "stroke": {"mode": self.stroke_mode, "min": self.stroke_min, "max": self.stroke_max},
+            "reference_px": self.reference_px,
+            "style_names": list(self.style_names),
+            "training": dict(self.training),
+        }
+        # Sorted: the same model gives the same bytes.
+        return json.dumps(content, sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str) -> "ModelMeta":
+        """Checked against every limit. UserError names `source`, the field, its value and what is allowed.
+
+        Fields that this version does not know are left out: a file that must not be read so has a higher format.
+        """
+        fields = _Fields(_parse(text, source), source=source)
+        _check_format(fields)
+        net, stroke = fields.group("net"), fields.group("stroke")
+        shape = {name: net.integer(name, 1, largest) for name, largest in NET_LIMITS.items()}
+        mode = stroke.choice("mode", STROKE_MODES)
+        low, high = stroke.number("min", *STROKE_LIMITS), stroke.number("max", *STROKE_LIMITS)
+        if low > high or (mode == "fixed") != (low == high):
+            expected = "equal to stroke.max (mode fixed)" if mode == "fixed" else "below stroke.max"
+            raise fields.error("stroke.min", low, f"{expected}, which is {high}")
+        return cls(
+            **shape,
+            stroke_mode=mode,
+            stroke_min=low,
+            stroke_max=high,
+            reference_px=fields.integer("reference_px", *REFERENCE_LIMITS_PX),
+            style_names=fields.names("style_names", count=shape["styles"]),
+            training=fields.mapping("training"),
+            version=fields.name("version"),
+        )
+
+
+def _parse(text: str, source: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON number")
+
+    if len(text) > LARGEST_JSON_CHARS:
+        raise UserError(f"{source}: its metadata is {len(text)} characters long, at most {LARGEST_JSON_CHARS} allowed")
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source}: its metadata is not valid JSON ({error})") from error
+
+
+def _check_format(fields: "_Fields") -> None:
+    number = fields.integer("format", 1, 2**31)
+    if number > FORMAT:
+        raise UserError(
+            f"{fields.source}: written by brushnet {fields.name('version')} in format {number}; "
+            f"this brushnet {brushnet.__version__} reads formats up to {FORMAT}: a newer brushnet is needed"
+        )
+
+
+class _Fields:
+    """A JSON object of unknown origin, read field by field."""
+
+    def __init__(self, content: Any, *, source: str, prefix: str = ""):
+        self.source, self.prefix = source, prefix
+        if not isinstance(content, dict):
+            raise UserError(
+                f"{source}: metadata {prefix.rstrip('.') or KEY!r} must be a JSON object, got {_short(content)}"
+            )
+        self.content = content
+
+    def error(self, name: str, value: Any, allowed: str) -> UserError:
+        return UserError(f"{self.source}: metadata {self.prefix}{name} must be {allowed}, got {_short(value)}")
+
+    def _get(self, name: str, allowed: str) -> Any:
+        if name not in self.content:
+            raise UserError(f"{self.source}: metadata {self.prefix}{name} is missing, must be {allowed}")
+        return self.content[name]
+
+    def group(self, name: str) -> "_Fields":
+        return _Fields(self._get(name, "a JSON object"), source=self.source, prefix=f"{self.prefix}{name}.")
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        return self.group(name).content
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        allowed = f"a whole number from {low} to {high}"
+        value = self._get(name, allowed)
+        if type(value) is not int or not low <= value <= high:  # bool is an int to isinstance
+            raise self.error(name, value, allowed)
+        return value
+
+    def number(self, name: str, low: float, high: float) -> float:
+        allowed = f"a number from {low:g} to {high:g}"
+        value = self._get(name, allowed)
+        if type(value) not in (int, float) or not low <= value <= high or not math.isfinite(value):
+            raise self.error(name, value, allowed)
+        return float(value)
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        allowed = f"one of {', '.join(choices)}"
+        value = self._get(name, allowed)
+        if value not in choices:
+            raise self.error(name, value, allowed)
+        return str(value)
+
+    def name(self, name: str) -> str:
+        allowed = "printable text of 1 to 200 characters"
+        value = self._get(name, allowed)
+        if not _is_name(value):
+            raise self.error(name, value, allowed)
+        return str(value)
+
+    def names(self, name: str, *, count: int) -> tuple[str, ...]:
+        allowed = f"a list of {count} different names (printable, 1 to 200 characters), one a style"
+        values = self._get(name, allowed)
+        fits = isinstance(values, list) and len(values) == count and all(_is_name(value) for value in values)
+        if not fits or len(set(values)) != count:
+            raise self.error(name, values, allowed)
+        return tuple(values)
+
+
+def _is_name(value: Any) -> bool:
+    # Names are printed: control characters could drive the reader's terminal.
+    return isinstance(value, str) and 1 <= len(value) <= 200 and value.isprintable()
+
+
+def _short(value: Any) -> str:
+    try:
+        text = json.dumps(value)
+    except (ValueError, RecursionError):
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,196 @@
+"""The saved style model: load it from a file, a run or by name, and call it on photos.
+
+>>> model = load("runs/starry-night")  # doctest: +SKIP
+>>> painted_B3HW = model(photo_B3HW, stroke=1.5)  # doctest: +SKIP
+
+Shape letters: B batch, H W picture size, h w size of a stroke map, K styles.
+"""
+
+import difflib
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from brushnet import samples
+from brushnet.errors import UserError
+from brushnet.model_file import read, save
+from brushnet.model_meta import ModelMeta
+from brushnet.nets import ResidualTransformer
+
+__all__ = ["ModelMeta", "StyleModel", "load", "save"]
+
+log = logging.getLogger(__name__)
+
+Stroke = float | Tensor | None  # a scale, (B,) scales or a (1 or B, 1, h, w) map of them; None: the model's own
+
+
+def load(path_or_name: str | Path) -> "StyleModel":
+    """Style model from a .safetensors, a training checkpoint (.ckpt, its averaged weights), a run folder or by name.
+
+    A name is that of an embedded model; a file or folder of that name comes first. UserError says what is wrong.
+    """
+    meta, net = read(_locate(path_or_name))
+    return StyleModel(net, meta)
+
+
+class StyleModel:
+    """A network with the stroke range it was trained for. Call it: `model(photo_B3HW, stroke=1.0)`."""
+
+    def __init__(self, net: ResidualTransformer, meta: ModelMeta):
+        self.net, self.meta = net, meta
+
+    @property
+    def stroke_range(self) -> tuple[float, float]:
+        """Smallest and largest trained stroke scale."""
+        return self.meta.stroke_min, self.meta.stroke_max
+
+    @property
+    def stroke_mode(self) -> str:
+        """`conditioned` takes any stroke in its range; `mixed` and `fixed` models have one only, their own."""
+        return self.meta.stroke_mode
+
+    @property
+    def default_stroke(self) -> float:
+        """Stroke scale of a call that names none: 1.0, or the end of the trained range that is nearest to it."""
+        return min(max(1.0, self.meta.stroke_min), self.meta.stroke_max)
+
+    @property
+    def reference_px(self) -> int:
+        """Short side of the painting at stroke scale 1."""
+        return self.meta.reference_px
+
+    @property
+    def style_names(self) -> tuple[str, ...]:
+        return self.meta.style_names
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.net.parameters()).device
+
+    def to(self, device: str | torch.device) -> "StyleModel":
+        self.net.to(device)
+        return self
+
+    def __call__(
+        self, photo_B3HW: Tensor, stroke: Stroke = None, *, style: str | int | None = None, strict: bool = False
+    ) -> Tensor:
+        """Painting in [0, 1], (B, 3, H, W) on the model's device, of an RGB photo in [0, 1] of any size.
+
+        `stroke` outside the trained range is clamped with a warning, or refused (UserError) if `strict`. `style` is a
+        name or index of `style_names`, by default the first.
+        """
+        _check_photo(photo_B3HW)
+        scales = self.fit_stroke(stroke, strict=strict)
+        scales_B1hw = self._as_map(scales, batch=len(photo_B3HW))
+        # Only conditioned networks are told: the others saw log2 s = 0 throughout their training.
+        log2_stroke = scales_B1hw.log2() if self.stroke_mode == "conditioned" else torch.zeros(1, 1, 1, 1)
+        with torch.no_grad():
+            photo = photo_B3HW.to(self.device, torch.float32)
+            painted = self.net(photo, log2_stroke.to(self.device), self._style_weights(style).to(self.device))
+        return painted.float().clamp(0, 1)
+
+    def fit_stroke(self, stroke: Stroke, *, strict: bool = False) -> float | Tensor:
+        """The stroke scale (or scales) that a call with `stroke` paints with."""
+        if stroke is None:
+            return self.default_stroke
+        values = _positive(stroke)
+        low, high = self.stroke_range
+        if self.stroke_mode != "conditioned":
+            if not torch.allclose(values, torch.tensor(self.default_stroke, dtype=values.dtype)):
+                raise UserError(
+                    f"stroke {_span(values)}: this model was trained with stroke.mode={self.stroke_mode} and paints "
+                    f"with its own stroke {self.default_stroke:g} only; leave the stroke out"
+                )
+            return self.default_stroke
+        fitted = values.clamp(low, high)
+        # Not `!=`: 2.8 in float32 is not 2.8, and no reader would see what the warning is about.
+        if not torch.allclose(fitted, values, rtol=1e-4, atol=0):
+            message = f"stroke {_span(values)} is outside the trained range {low:g} to {high:g}"
+            if strict:
+                raise UserError(message)
+            log.warning("%s: clamped", message)
+        return fitted if isinstance(stroke, Tensor) and stroke.ndim else float(fitted)
+
+    def style_index(self, style: str | int | None) -> int:
+        """Index of a style by name or index; UserError lists the names."""
+        if style is None:
+            return 0
+        if isinstance(style, str) and style in self.style_names:
+            return self.style_names.index(style)
+        if isinstance(style, int) and 0 <= style < len(self.style_names):
+            return style
+        raise UserError(f"style must be one of {', '.join(self.style_names)}, got {style!r}")
+
+    def _style_weights(self, style: str | int | None) -> Tensor:
+        weights_1K = torch.zeros(1, len(self.style_names))
+        weights_1K[0, self.style_index(style)] = 1.0
+        return weights_1K
+
+    def _as_map(self, scales: float | Tensor, *, batch: int) -> Tensor:
+        values = torch.as_tensor(scales, dtype=torch.float32)
+        if values.ndim <= 1 and values.numel() in (1, batch):
+            return values.reshape(-1, 1, 1, 1)
+        if values.ndim == 4 and values.shape[0] in (1, batch) and values.shape[1] == 1:
+            return values
+        raise UserError(
+            f"stroke must be one number, {batch} numbers (one a photo) or a map (1 or {batch}, 1, h, w), "
+            f"got shape {tuple(values.shape)}"
+        )
+
+
+def _check_photo(photo: Tensor) -> None:
+    fits = isinstance(photo, Tensor) and photo.ndim == 4 and photo.shape[1] == 3 and photo.is_floating_point()
+    if not fits or photo.numel() == 0:
+        got = f"{photo.dtype} {tuple(photo.shape)}" if isinstance(photo, Tensor) else type(photo).__name__
+        raise UserError(f"photo must be a float tensor (B, 3, H, W) with RGB in [0, 1], got {got}")
+
+
+def _positive(stroke: float | Tensor) -> Tensor:
+    if not isinstance(stroke, (int, float, Tensor)) or isinstance(stroke, bool):
+        raise UserError(f"stroke must be a number above 0 or a tensor of such, got {stroke!r}")
+    values = torch.as_tensor(stroke).double()
+    if values.numel() == 0 or not (values.isfinite() & (values > 0)).all():
+        raise UserError(f"stroke must be a finite number above 0, got {_span(values)}")
+    return values
+
+
+def _span(values: Tensor) -> str:
+    if values.numel() == 0:
+        return "no number"
+    low, high = float(values.min()), float(values.max())
+    return f"{low:g}" if low == high or math.isnan(low) else f"{low:g} to {high:g}"
+
+
+def _locate(path_or_name: str | Path) -> Path:
+    """The file to read."""
+    path = Path(path_or_name).expanduser()
+    if path.is_dir():
+        return _in_run(path)
+    if path.exists():
+        return path
+    name = str(path_or_name)
+    if path.name != name or path.suffix in (".safetensors", ".ckpt"):
+        raise UserError(f"{name}: no such model file or run folder")
+    embedded = samples.models()
+    if name in embedded:
+        return embedded[name]
+    raise UserError(_unknown_name(name, list(embedded)))
+
+
+def _in_run(folder: Path) -> Path:
+    candidates = [folder / "model.safetensors", folder / "checkpoints" / "last.ckpt"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise UserError(f"{folder}: no run folder (neither model.safetensors nor checkpoints/last.ckpt in it)")
+
+
+def _unknown_name(name: str, known: list[str]) -> str:
+    near: list[Any] = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    at_hand = ", ".join(known) or "none"
+    return f"model {name!r} is neither a file nor embedded: {hint}embedded are: {at_hand}; a path is allowed too"
