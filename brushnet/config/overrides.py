@@ -1,0 +1,104 @@
+"""The overrides of a command line, looked at before Hydra is: typing mistakes named, file names quoted."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from brushnet.config.typed import nearest, types_by_key, unknown_option
+from brushnet.errors import ConfigError
+
+_HYDRA = re.compile(r"[+~]*hydra[./@]|[+~]*hydra=")
+
+
+def repaired(loader: Any, overrides: Sequence[str]) -> list[str]:
+    """Overrides that Hydra understands. ConfigError names the first unknown option, group or group value."""
+    return [_repaired(loader, text) for text in overrides]
+
+
+def keys(overrides: Sequence[str]) -> list[str]:
+    """What each override is about: "trainer.max_steps", "logger", "hydra.run.dir"."""
+    return [text.split("=", 1)[0].lstrip("+~").split("@")[0] for text in overrides]
+
+
+def _repaired(loader: Any, text: str) -> str:
+    if _HYDRA.match(text):
+        _parsed(text)
+        return text
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"overrides are written option=value, got {text}{nearest(text, ['--help', *types_by_key()])}")
+    if key[0] in "+~":
+        raise ConfigError(f"options can be set but neither added nor removed, got {text}; write {text.lstrip('+~')}")
+    if key.split("@")[0] in loader.list_groups(""):
+        _check_group(loader, key.split("@")[0], value)
+        return text
+    kind = types_by_key().get(re.sub(r"(?<=_layers)\.\d+(\.\w+)?$|(?<=files)\.\d+$", "", key))
+    if kind is None:
+        raise ConfigError(_unknown(loader, key))
+    text = _quoted_list(key, value) if key == "style.files" else text
+    return _quoted(key, value) if kind.startswith("str") and not _parses(text) else _parsed(text)
+
+
+def _check_group(loader: Any, group: str, value: str) -> None:
+    known = loader.get_group_options(group)
+    for each in _swept(value):
+        if re.fullmatch(r"[\w./-]+", each) and each not in [*known, "null"]:
+            raise ConfigError(f"{group} must be one of {', '.join(known)}, got {each}{nearest(each, known)}")
+
+
+def _swept(value: str) -> list[str]:
+    """Values of "a,b" or "choice(a,b)"; a value that is written otherwise is left to Hydra."""
+    return [each.strip() for each in re.sub(r"^choice\((.*)\)$", r"\1", value).split(",")]
+
+
+def _unknown(loader: Any, key: str) -> str:
+    group = nearest(key, loader.list_groups("")) if "." not in key else ""
+    return f"unknown option {key}{group}" if group else unknown_option(key)
+
+
+def _quoted_list(key: str, value: str) -> str:
+    """One painting needs no brackets; names that Hydra's grammar refuses (blanks, accents, parentheses) get quotes."""
+    if value.startswith("["):
+        if _parses(f"{key}={value}"):
+            return f"{key}={value}"
+        names = value.removeprefix("[").removesuffix("]").split(",")
+    elif "," in value or re.match(r"\w+\(|\$\{", value):
+        return f"{key}={value}"  # a sweep, or Hydra's own function
+    else:
+        names = [value]
+    return f"{key}=[{','.join(_quote(name.strip()) for name in names)}]"
+
+
+def _quoted(key: str, value: str) -> str:
+    return f"{key}={_quote(value)}"
+
+
+def _quote(value: str) -> str:
+    """In Hydra's quotes, unless it stands in quotes already; backslashes before a quote are doubled as Hydra wants."""
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value
+    escaped = re.sub(r"(\\*)'", lambda match: match.group(1) * 2 + r"\'", value)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
+
+
+def _parses(text: str) -> bool:
+    try:
+        _parsed(text)
+    except ConfigError:
+        return False
+    return True
+
+
+def _parsed(text: str) -> str:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        cause = " ".join(str(error).split())
+        raise ConfigError(
+            f"cannot read the override {text} ({cause}); values with blanks, commas, parentheses or = need quotes "
+            f"inside the shell's quotes, e.g. 'style.files=[\"my file.jpg\"]'"
+        ) from error
+    return text

@@ -1,0 +1,63 @@
+"""A run's configuration as plain YAML: written into the run folder, and read back as the untrusted file it may be."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from brushnet.config.schema import Config
+from brushnet.errors import ConfigError
+
+_LARGEST_BYTES = 1_000_000
+
+
+def to_dict(cfg: Config) -> dict[str, Any]:
+    """Plain containers and scalars only, as `config.yaml` and a checkpoint hold them."""
+    return asdict(cfg)
+
+
+def to_yaml(cfg: Config) -> str:
+    return yaml.safe_dump(to_dict(cfg), sort_keys=False, allow_unicode=True, width=120)
+
+
+def save(cfg: Config, path: Path) -> None:
+    path.write_text(to_yaml(cfg), encoding="utf-8")
+
+
+def load_run(path: Path) -> Config:
+    """Configuration of a run folder, or of a `config.yaml`. It may come from a stranger: values only, through the schema."""
+    from brushnet.config.typed import to_config
+
+    file = path / "config.yaml" if path.is_dir() else path
+    values = _read(file)
+    if "${" in str(values):
+        raise ConfigError(f"{file}: a saved configuration holds plain values, got an interpolation ${{...}}")
+    try:
+        return to_config(values)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    if not file.is_file():
+        raise ConfigError(f"{file.parent} is not a run folder: it has no config.yaml")
+    if file.stat().st_size > _LARGEST_BYTES:
+        raise ConfigError(f"{file}: a saved configuration has at most {_LARGEST_BYTES} bytes")
+    try:
+        values = yaml.load(file.read_text(encoding="utf-8"), Loader=_PlainLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{file}: not a saved configuration: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file}: a saved configuration is a mapping, got {type(values).__name__}")
+    return values
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases: a few nested ones in a short file unfold to gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+        return super().compose_node(parent, index)

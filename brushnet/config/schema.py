@@ -1,0 +1,187 @@
+"""Every option of a run: its type, default, unit, range and help text. YAML files hold values only."""
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one option means and which values it takes; bounds are inclusive but for `above` and `below`."""
+
+    help: str
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+    common: bool = False  # shown by `brushnet train --help`
+
+    def allowed(self) -> str:
+        """The values that are allowed, in words: "at least 1 and at most 8", "one of csv, wandb"."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        bounds = {"at least": self.min, "above": self.above, "at most": self.max, "below": self.below}
+        return " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if bound is not None)
+
+
+def option(default: Any, help: str, **rule: Any) -> Any:
+    """A dataclass field that carries its Rule; a list default is copied for each instance."""
+    metadata = {"rule": Rule(help, **rule)}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class LayerWeight:
+    """One layer of the loss network and its weight among the layers of its list."""
+
+    name: str = option("relu3_1", "layer of the loss network, reluBLOCK_CONV")
+    weight: float = option(1.0, "weight of the layer", above=0)
+
+
+def layers(*names: str) -> list[LayerWeight]:
+    return [LayerWeight(name) for name in names]
+
+
+@dataclass
+class NetOptions:
+    """The residual transformer network."""
+
+    width: int = option(16, "channels after the first conv; the trunk has four times as many", min=4, max=256,
+                        unit="channels", common=True)  # fmt: skip
+    blocks: int = option(5, "residual blocks of the trunk", min=1, max=32)
+    stroke_embedding: int = option(64, "size of the embedding of log2 s", min=4, max=1024, unit="channels")
+
+
+@dataclass
+class LossnetOptions:
+    """The frozen loss network."""
+
+    weights: str = option("torchvision", "torchvision (downloaded once), random (no download), or a weight FILE",
+                          common=True)  # fmt: skip
+    arch: str = option("vgg19", "architecture; a weight file brings its own", choices=("vgg16", "vgg19"))
+
+
+@dataclass
+class LossOptions:
+    """What is minimised: content, style over layers and pyramid levels, total variation."""
+
+    statistic: str = option("covariance", "style statistic: centred Gram, or the classic one",
+                            choices=("covariance", "gram"))  # fmt: skip
+    style_layers: list[LayerWeight] = option(layers("relu1_1", "relu2_1", "relu3_1"), "style layers, {name, weight}",
+                                             common=True)  # fmt: skip
+    content_layers: list[LayerWeight] = option(layers("relu3_1"), "content layers, {name, weight}")
+    content_level: int = option(1, "pyramid level at which content is compared: 0 full size, 1 half, ...",
+                                min=0, max=6)  # fmt: skip
+    content_weight: float = option(1.0, "weight of the content term", min=0)
+    style_weight: float = option(10.0, "weight of the style term", min=0, common=True)
+    mean_weight: float = option(0.3, "weight of the feature means within the style term", min=0)
+    tv_weight: float = option(0.01, "weight of total variation", min=0)
+    pyramid_levels: int = option(3, "image pyramid of the style term; more levels see larger strokes", min=1, max=6)
+
+
+@dataclass
+class StrokeOptions:
+    """The trained range of the stroke scale s."""
+
+    mode: str = option("conditioned", "conditioned: the network is told s; mixed: random s, untold; fixed: one s",
+                       choices=("conditioned", "mixed", "fixed"), common=True)  # fmt: skip
+    min: float = option(0.35, "smallest stroke scale", unit="s", min=0.05, max=20, common=True)
+    max: float = option(2.8, "largest stroke scale", unit="s", min=0.05, max=20, common=True)
+
+
+@dataclass
+class StyleOptions:
+    """The paintings and how style targets are made of them."""
+
+    files: list[str] = option(["sample:starry-night"], "paintings: files, or sample:NAME", common=True)
+    reference_px: int = option(256, "short side of the painting at s = 1", unit="px", min=32, max=4096, common=True)
+    target: str = option("bank", "bank: statistics of the whole painting on a grid of scales; crop: of each crop",
+                         choices=("bank", "crop"))  # fmt: skip
+    bank_step_octaves: float = option(0.125, "grid step of the bank", unit="octaves", min=0.01, max=1)
+
+
+@dataclass
+class DataOptions:
+    """The content photos."""
+
+    path: str = option("sample:photos", "folder of photos or shards, tars, globs, braces, https://; joined by ::",
+                       common=True)  # fmt: skip
+    val_path: str | None = option(None, "validation photos; null: 2 % of data.path, by hash")
+    source: str = option("auto", "what data.path holds", choices=("auto", "folder", "shards"))
+    workers: int = option(-1, "loader processes; -1: chosen for this machine", min=-1, max=256)
+    val_photos: int = option(16, "validation photos in use, at most", min=1, max=10_000)
+    cache_dir: str | None = option(None, "where remote shards are kept; null: $BRUSHNET_CACHE or ~/.cache/brushnet")
+
+
+@dataclass
+class TrainerOptions:
+    """How long, how large, how fast, on what."""
+
+    max_steps: int = option(2000, "steps to train", min=1, max=100_000_000, unit="steps", common=True)
+    max_time: str | None = option(None, "time to train, dd:hh:mm:ss; with max_steps: whichever ends first", common=True)
+    batch_size: int = option(4, "photos per step and device", min=1, max=4096, common=True)
+    crop_px: int = option(128, "side of the photo crops", unit="px", min=16, max=4096, common=True)
+    learning_rate: float = option(2e-3, "peak learning rate of Adam", above=0, max=1)
+    schedule: str = option("cosine", "shape of the learning rate", choices=("cosine", "one-cycle"))
+    warmup_steps: int = option(50, "steps of linear warm-up", unit="steps", min=0, max=1_000_000)
+    gradient_clip: float = option(1.0, "largest gradient norm; 0: no clipping", min=0)
+    ema_decay: float = option(0.99, "decay per step of the averaged weights, which are the ones saved", min=0, below=1)
+    precision: str = option("32-true", "arithmetic of network and loss network", choices=("32-true", "bf16-mixed"))
+    accelerator: str = option("auto", "device kind", choices=("auto", "cpu", "gpu", "mps"), common=True)
+    devices: int = option(1, "devices, trained in parallel (DDP)", min=1, max=1024, common=True)
+    compile: bool = option(False, "torch.compile the network: minutes of start, then faster")
+    channels_last: bool = option(True, "memory format of the convolutions")
+    checkpoint_every_steps: int = option(500, "steps between checkpoints", unit="steps", min=1)
+    validate_every_steps: int = option(200, "steps between validations", unit="steps", min=1)
+    sample_every_steps: int = option(500, "steps between sample grids", unit="steps", min=1)
+    log_every_steps: int = option(10, "steps between rows of metrics.csv", unit="steps", min=1)
+    max_bad_steps: int = option(20, "non-finite steps in a row that stop the training", unit="steps", min=1)
+
+
+@dataclass
+class LoggerOptions:
+    """Where metrics go beside metrics.csv, which is always written."""
+
+    kind: str = option("csv", "experiment logger", choices=("csv", "wandb", "tensorboard"))
+    project: str = option("brushnet", "project name at the logger")
+    name: str | None = option(None, "name of the run at the logger; null: the run folder's name")
+
+
+def section(kind: type) -> Any:
+    return field(default_factory=kind, metadata={"rule": Rule(kind.__doc__ or "")})
+
+
+@dataclass
+class Config:
+    """A whole run."""
+
+    net: NetOptions = section(NetOptions)
+    lossnet: LossnetOptions = section(LossnetOptions)
+    loss: LossOptions = section(LossOptions)
+    stroke: StrokeOptions = section(StrokeOptions)
+    style: StyleOptions = section(StyleOptions)
+    data: DataOptions = section(DataOptions)
+    trainer: TrainerOptions = section(TrainerOptions)
+    logger: LoggerOptions = section(LoggerOptions)
+    seed: int = option(0, "seed of every random draw", min=0, max=2**63 - 1, common=True)
+    resume: str | None = option(None, "run folder or checkpoint to continue", common=True)
+
+
+def options(node: Any = Config, prefix: str = "") -> Iterator[tuple[str, Field[Any], Any]]:
+    """Every option below a section (a dataclass or an instance of one): (full key, its field, its value or None)."""
+    for each in fields(node):
+        key = prefix + each.name
+        value = None if isinstance(node, type) else getattr(node, each.name)
+        nested = each.type if isinstance(node, type) else value
+        if is_dataclass(nested):
+            yield from options(nested, f"{key}.")
+        else:
+            yield key, each, value
+
+
+def rule_of(each: Field[Any]) -> Rule:
+    return each.metadata["rule"]

@@ -1,0 +1,72 @@
+"""Plain values into a checked `Config`: types by the schema, and one line per mistake that names the option."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from brushnet.config.checks import check
+from brushnet.config.schema import Config, options
+from brushnet.errors import ConfigError
+
+_TYPE_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "str | None": "text or null",
+    "list[str]": "a list, e.g. [a.jpg,b.jpg]",
+    "list[LayerWeight]": "a list of {name, weight}, e.g. [{name: relu3_1, weight: 1}]",
+}
+
+
+def to_config(values: DictConfig | Mapping[str, Any]) -> Config:
+    """A checked configuration; options that `values` leaves out keep their defaults."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Config), values)
+        missing = sorted(OmegaConf.missing_keys(merged))
+        if missing:
+            raise ConfigError(f"{missing[0]} has no value (???); set it")
+        return check(cast(Config, OmegaConf.to_object(merged)))
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
+
+
+def explain(error: OmegaConfBaseException) -> str:
+    """What OmegaConf objects to, in one line that names the option, the value and what is allowed."""
+    key = error.full_key or str(error.key or "")
+    option_key = re.sub(r"\[\d+\].*", "", key)
+    first_line = str(error.msg or error).splitlines()[0]
+    if option_key not in types_by_key():
+        unknown = key and ("not in" in first_line or "struct" in first_line)
+        return unknown_option(key) if unknown else f"{key}: {first_line}" if key else first_line
+    return f"{option_key} must be {_TYPE_WORDS[types_by_key()[option_key]]}, got {value_in(error, first_line)}"
+
+
+def value_in(error: OmegaConfBaseException, first_line: str) -> str:
+    if error.value is None and (quoted := re.search(r"[Vv]alue '(.*?)'", first_line)):
+        return quoted.group(1)
+    return "null" if error.value is None else str(error.value)
+
+
+def types_by_key() -> dict[str, str]:
+    """Type of every option as the schema writes it, e.g. {"net.width": "int", ...}."""
+    return {key: each.type.__name__ if isinstance(each.type, type) and not hasattr(each.type, "__args__")
+            else str(each.type).replace("brushnet.config.schema.", "") for key, each, _ in options()}  # fmt: skip
+
+
+def unknown_option(key: str) -> str:
+    return f"unknown option {key}{nearest(key, types_by_key())}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """'; did you mean ...?' or nothing. A bare last part ("batch_size") also finds its full key."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if not close:
+        by_last = {key.rsplit(".", 1)[-1]: key for key in known}
+        close = [by_last[last] for last in difflib.get_close_matches(word.rsplit(".", 1)[-1], by_last, n=1, cutoff=0.75)]
+    return f"; did you mean {close[0]}?" if close else ""
