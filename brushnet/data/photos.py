@@ -1,0 +1,124 @@
+"""Photos by global sample index: read, decode, random crop, flip; bad ones are replaced and counted."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from brushnet import images, seeds
+from brushnet.data.order import GlobalOrder
+from brushnet.data.sources import Source
+from brushnet.errors import BrushnetError, ImageError
+
+log = logging.getLogger(__name__)
+
+MIN_SIDE_PX = 8  # a line of pixels is no photo: enlarged to a crop it teaches stripes
+SMALLEST_CROP = 0.4  # of the short side; smaller crops show textures without objects
+MAX_TRIES = 20
+FLAWS = ("fine", "broken", "too small", "unreadable", "enlarged")
+
+
+def decode_photo(data: bytes, *, short_side_px: int | None = None) -> Tensor:
+    """uint8 (3, H, W) of at least 8 px a side, else ImageError."""
+    photo = images.decode(data, short_side_px=short_side_px)
+    height, width = photo.shape[-2:]
+    if min(height, width) < MIN_SIDE_PX:
+        raise TooSmallError(f"{width} x {height} px: too small, {MIN_SIDE_PX} px a side at least")
+    return photo
+
+
+class TooSmallError(ImageError):
+    """A picture that decodes and yet is of no use."""
+
+
+class Photos(Dataset[dict[str, object]]):
+    """`photos[global_index]` -> {"photo": uint8 (3, crop_px, crop_px), "index": global_index}. Never ends."""
+
+    def __init__(self, source: Source, *, seed: int, crop_px: int) -> None:
+        self.source, self.seed, self.crop_px = source, seed, crop_px
+        self.order = GlobalOrder(source.groups, seed)
+        # One byte per photo, shared with the workers. Writing it twice changes nothing: no lock, and no photo counts
+        # double however often it is drawn.
+        self.flaws = torch.zeros(len(source), dtype=torch.uint8).share_memory_()
+        self._last_log = -math.inf
+
+    def __getitem__(self, global_index: int) -> dict[str, object]:
+        _, number = self.order(global_index)
+        photo = self._load(number)
+        if photo is None:
+            photo = self._substitute(global_index)
+        return {"photo": self._crop(photo, global_index), "index": global_index}
+
+    def counts(self) -> dict[str, int]:
+        """Photos found flawed so far, by any worker: {"broken": 1, ...}; only what occurred."""
+        counts = torch.bincount(self.flaws.long(), minlength=len(FLAWS)).tolist()
+        return {flaw: count for flaw, count in zip(FLAWS[1:], counts[1:], strict=True) if count}
+
+    def _load(self, number: int) -> Tensor | None:
+        if FLAWS[int(self.flaws[number])] in ("broken", "too small"):
+            return None  # it will not mend; what replaces it does not depend on who found out
+        try:
+            data = self.source.read(number)
+            # No crop is cut from less than SMALLEST_CROP of the short side: more pixels than this are never seen.
+            photo = decode_photo(data, short_side_px=math.ceil(self.crop_px / SMALLEST_CROP))
+        except ImageError as error:
+            self._bad(number, "too small" if isinstance(error, TooSmallError) else "broken", str(error))
+            return None
+        except OSError as error:
+            self._bad(number, "unreadable", error.strerror or str(error))
+            return None
+        if min(photo.shape[-2:]) < self.crop_px:
+            self.flaws[number] = FLAWS.index("enlarged")
+        return photo
+
+    def _bad(self, number: int, flaw: str, cause: str) -> None:
+        self.flaws[number] = FLAWS.index(flaw)
+        if time.monotonic() - self._last_log >= 1:
+            self._last_log = time.monotonic()
+            log.warning("photo %s left out: %s (so far: %s)", self.source.key(number), cause, self._totals())
+
+    def _totals(self) -> str:
+        return ", ".join(f"{count} {flaw}" for flaw, count in self.counts().items())
+
+    def _substitute(self, global_index: int) -> Tensor:
+        rng = seeds.rng(self.seed, "substitute", global_index)
+        for _ in range(MAX_TRIES):
+            photo = self._load(int(rng.integers(len(self.source))))
+            if photo is not None:
+                return photo
+        raise BrushnetError(
+            f"{MAX_TRIES + 1} photos in a row cannot be used, from {self.source.describe()}: {self._totals()}"
+        )
+
+    def _crop(self, photo: Tensor, global_index: int) -> Tensor:
+        rng = seeds.rng(self.seed, "crop", global_index)
+        height, width = photo.shape[-2:]
+        short = min(height, width)
+        low = min(short, max(self.crop_px, SMALLEST_CROP * short))
+        side = round(math.exp(rng.uniform(math.log(low), math.log(short))))
+        top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
+        crop = images.resize(photo[:, top : top + side, left : left + side], self.crop_px, self.crop_px)
+        if rng.random() < 0.5:
+            crop = crop.flip(-1)
+        return crop.contiguous()
+
+
+class Batches(Sampler[list[int]]):
+    """Endless batches of global sample indices: batch g of rank r holds (g * world_size + r) * batch_size and on.
+
+    Endless, because with an end the ranks would reach it at different steps, and the last one would wait for ever.
+    """
+
+    def __init__(self, batch_size: int, *, rank: int = 0, world_size: int = 1, first_batch: int = 0) -> None:
+        self.batch_size, self.rank, self.world_size, self.first_batch = batch_size, rank, world_size, first_batch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batch = self.first_batch
+        while True:
+            first = (batch * self.world_size + self.rank) * self.batch_size
+            yield list(range(first, first + self.batch_size))
+            batch += 1

@@ -1,0 +1,64 @@
+"""Training and validation photos: a fixed 2 % by a hash of the key, whatever the order or number of photos."""
+
+import hashlib
+import logging
+
+from torch import Tensor
+
+from brushnet.data.photos import decode_photo
+from brushnet.data.sources import Part, Source
+from brushnet.errors import BrushnetError, ImageError
+
+log = logging.getLogger(__name__)
+
+VAL_FRACTION = 0.02
+GIVE_UP_AFTER = 100  # bad photos in a row: the source is no collection of photos
+
+
+def split(source: Source, val_photos: int) -> tuple[Source, list[int]]:
+    """(training source, numbers of up to `val_photos` validation photos of `source`, each of which can be decoded)."""
+    hashes = [_fraction(source.key(number)) for number in range(len(source))]
+    ranked = sorted(range(len(source)), key=hashes.__getitem__)
+    held_out = max(1, sum(fraction < VAL_FRACTION for fraction in hashes))
+    numbers, looked_at = _usable(source, ranked, held_out, val_photos)
+    train = ranked[max(held_out, looked_at) :]
+    if not train:
+        log.info("%s: too few to hold any out; validation sees training photos", source.describe())
+        return source, numbers
+    return Part(source, train), numbers
+
+
+def first_usable(source: Source, val_photos: int) -> list[int]:
+    """Numbers of up to `val_photos` photos of a source of its own, chosen by the same hash."""
+    ranked = sorted(range(len(source)), key=lambda number: _fraction(source.key(number)))
+    return _usable(source, ranked, len(source), val_photos)[0]
+
+
+def _usable(source: Source, ranked: list[int], held_out: int, wanted: int) -> tuple[list[int], int]:
+    """(numbers, how many were looked at). Goes beyond `held_out` only as long as it has found none."""
+    numbers: list[int] = []
+    for looked_at, number in enumerate(ranked):
+        if len(numbers) == wanted or (looked_at >= held_out and numbers):
+            return numbers, looked_at
+        try:
+            load(source, number)
+            numbers.append(number)
+        except ImageError as error:
+            log.warning("photo %s left out of the validation: %s", source.key(number), error)
+            if not numbers and looked_at + 1 >= min(GIVE_UP_AFTER, len(ranked)):
+                raise BrushnetError(
+                    f"none of {looked_at + 1} photos of {source.describe()} can be used; the last one: {error}"
+                ) from error
+    return numbers, len(ranked)
+
+
+def load(source: Source, number: int) -> Tensor:
+    """uint8 (3, H, W); ImageError also when the file itself cannot be read."""
+    try:
+        return decode_photo(source.read(number))
+    except OSError as error:
+        raise ImageError(error.strerror or str(error)) from error
+
+
+def _fraction(key: str) -> float:
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64

@@ -1,0 +1,222 @@
+"""Pictures in and out: read, write, resize, contact sheet.
+
+Pixels are RGB float32 in [0, 1], (1, 3, H, W); where a name says uint8 they are (3, H, W) uint8.
+Everything is decoded by Pillow: as fast as torchvision.io (0.8 and 0.7 ms for a JPEG of 480 x 320 px, same bytes out),
+which is deprecated since torchvision 0.29 and knows neither CMYK nor TIFF nor 16 bits.
+"""
+
+import io
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from torch import Tensor
+from torch.nn import functional as F
+
+from brushnet.errors import BrushnetError, ImageError, UserError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+MAX_PIXELS = 200_000_000  # a small file can claim more pixels than fit in memory
+# Only formats that Pillow decodes itself: its EPS reader, for one, would start Ghostscript on an untrusted file.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".png": {"format": "PNG"},
+    ".webp": {"format": "WEBP", "quality": 95},
+    ".tif": {"format": "TIFF", "compression": "tiff_deflate"},
+    ".tiff": {"format": "TIFF", "compression": "tiff_deflate"},
+}
+WRITABLE = tuple(_SAVE_OPTIONS)
+# What Pillow raises on broken files. TypeError is missing on purpose: that would be our bug.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError)
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm would go off at 89 megapixels, a good camera's picture
+
+
+def decode(data: bytes, *, short_side_px: int | None = None) -> Tensor:
+    """Encoded picture -> uint8 (3, H, W), upright, transparency over white, of an animation the first frame.
+
+    `short_side_px` allows a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side keeps that
+    many pixels: a camera's photo then takes 20 ms and not 200. Raises ImageError with the cause.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ImageError(_too_many_pixels(picture.width, picture.height))
+            if short_side_px is not None:
+                picture.draft(None, (short_side_px, short_side_px))
+            ImageOps.exif_transpose(picture, in_place=True)
+            pixels_HWC = _rgb(picture)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(_too_many_pixels()) from None
+    except Image.UnidentifiedImageError:
+        raise ImageError("not a picture, or of an unknown kind") from None
+    except _BROKEN as error:
+        raise ImageError(f"broken picture: {error or type(error).__name__}") from error
+    return torch.from_numpy(pixels_HWC).permute(2, 0, 1)
+
+
+def read(path: str | os.PathLike[str]) -> Tensor:
+    """Float (1, 3, H, W) in [0, 1]. A missing file is a UserError, a broken one an ImageError."""
+    return to_float(read_uint8(path))[None]
+
+
+def read_uint8(path: str | os.PathLike[str]) -> Tensor:
+    """uint8 (3, H, W)."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"picture not found: {path}") from None
+    except OSError as error:
+        raise UserError(f"picture cannot be read: {path} ({error.strerror})") from None
+    return decode(data)
+
+
+def write(image_13HW: Tensor, path: str | os.PathLike[str]) -> None:
+    """Write (1, 3, H, W) or (3, H, W) in [0, 1]; the suffix selects the format. Missing folders are made.
+
+    Written under a temporary name and renamed: nobody ever sees half a picture.
+    """
+    path = Path(path)
+    options = _SAVE_OPTIONS.get(path.suffix.lower())
+    if options is None:
+        raise UserError(f"cannot write {path}: the suffix must be one of {', '.join(WRITABLE)}")
+    image = to_uint8(image_13HW.detach()).reshape(image_13HW.shape[-3:]).cpu()
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _to_pillow(image).save(partial, **options)
+        os.replace(partial, path)
+    except OSError as error:
+        raise BrushnetError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def encode_jpeg(image_uint8: Tensor, *, quality: int) -> bytes:
+    """uint8 (3, H, W) -> JPEG without metadata; the same bytes for the same pixels."""
+    buffer = io.BytesIO()
+    _to_pillow(image_uint8).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def to_float(image_uint8: Tensor) -> Tensor:
+    """uint8 -> float32 in [0, 1], on the same device."""
+    return image_uint8.to(torch.float32).div_(255)
+
+
+def to_uint8(image: Tensor) -> Tensor:
+    """[0, 1] -> uint8, rounded to nearest; what lies outside is clamped."""
+    return image.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def resize(image: Tensor, height: int, width: int) -> Tensor:
+    """Antialiased bilinear resize of (..., 3, H, W), uint8 or float; keeps the dtype."""
+    if image.shape[-2:] == (height, width):
+        return image
+    images_B3HW = image.reshape(-1, *image.shape[-3:])
+    if image.dtype == torch.uint8 and image.device.type != "cpu":  # only the CPU resizes uint8
+        return to_uint8(resize(to_float(image), height, width))
+    resized = F.interpolate(images_B3HW, (height, width), mode="bilinear", antialias=True, align_corners=False)
+    return resized.reshape(*image.shape[:-2], height, width)
+
+
+def resize_short_side(image: Tensor, px: int) -> Tensor:
+    """Resize so that the short side has `px` pixels; keeps the aspect ratio."""
+    height, width = image.shape[-2:]
+    scale = px / min(height, width)
+    return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """Pictures below a folder, by suffix, sorted by path; hidden files and folders are left out."""
+    if not Path(folder).is_dir():
+        raise UserError(f"folder not found: {folder}")
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in files if name.lower().endswith(SUFFIXES) and name[0] != "."]
+    return sorted(found)
+
+
+def sheet(
+    rows: Sequence[Sequence[Tensor | None]],
+    *,
+    row_labels: Sequence[str] = (),
+    column_labels: Sequence[str] = (),
+    cell_px: int = 256,
+    gap_px: int = 6,
+) -> Tensor:
+    """Contact sheet, float (1, 3, H, W), of (1, 3, h, w) pictures in [0, 1]; None leaves a cell blank.
+
+    Each picture is fitted into cell_px x cell_px; rows and columns are only as large as what they hold.
+    """
+    cells = [[None if cell is None else _to_pillow(_fit(cell, cell_px)) for cell in row] for row in rows]
+    columns = max((len(row) for row in cells), default=0)
+    font_px = max(11, cell_px // 14)
+    font = ImageFont.load_default(size=font_px)
+    label_px = max((int(font.getlength(label)) for label in row_labels), default=-gap_px) + gap_px
+    header_px = int(font_px * 1.4) if column_labels else 0
+    sizes = [[cell.width for row in cells for cell in row[column : column + 1] if cell] for column in range(columns)]
+    widths = [max(size, default=cell_px) for size in sizes]
+    heights = [max((cell.height for cell in row if cell), default=cell_px) for row in cells]
+    lefts = np.cumsum([gap_px + label_px, *[width + gap_px for width in widths]])
+    tops = np.cumsum([gap_px + header_px, *[height + gap_px for height in heights]])
+    canvas = Image.new("RGB", (int(lefts[-1]), int(tops[-1])), "white")
+    draw = ImageDraw.Draw(canvas)
+    for label, left, width in zip(column_labels, lefts, widths, strict=False):
+        draw.text((int(left) + width // 2, gap_px), label, "black", font, anchor="ma")
+    for label, top, height in zip(row_labels, tops, heights, strict=False):
+        draw.text((gap_px, int(top) + height // 2), label, "black", font, anchor="lm")
+    for row, top, height in zip(cells, tops, heights, strict=False):
+        for cell, left, width in zip(row, lefts, widths, strict=False):
+            if cell is not None:
+                canvas.paste(cell, (int(left) + (width - cell.width) // 2, int(top) + (height - cell.height) // 2))
+    return to_float(torch.from_numpy(np.array(canvas)).permute(2, 0, 1))[None].contiguous()
+
+
+def _fit(image_13HW: Tensor, cell_px: int) -> Tensor:
+    height, width = image_13HW.shape[-2:]
+    scale = cell_px / max(height, width)
+    image = to_uint8(image_13HW.detach()[0]).cpu()
+    return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def _rgb(picture: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8, writable."""
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
+        grey_HW = _wide_grey(np.asarray(picture))
+        return np.repeat(grey_HW[..., None], 3, axis=2)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return np.array(picture.convert("RGB"))
+
+
+def _wide_grey(values_HW: np.ndarray) -> np.ndarray:
+    """Grey of more than 8 bits -> uint8. Pillow's own conversion clips at 255, which turns such a picture white.
+
+    White is 65535 for integers. For floats, and for what goes beyond, the file does not say, so the values do.
+    """
+    levels_HW = np.nan_to_num(values_HW.astype(np.float64), posinf=0.0, neginf=0.0)
+    whites = (1, 255, 65535) if values_HW.dtype.kind == "f" else (65535,)
+    top = levels_HW.max(initial=0)
+    white = next((white for white in whites if white >= top), top)
+    return np.rint(np.clip(levels_HW / white, 0, 1) * 255).astype(np.uint8)
+
+
+def _to_pillow(image_uint8: Tensor) -> Image.Image:
+    return Image.fromarray(image_uint8.permute(1, 2, 0).contiguous().numpy())
+
+
+def _too_many_pixels(width: int = 0, height: int = 0) -> str:
+    size = f"{width} x {height}" if width else "too many"
+    return f"{size} pixels: more than {MAX_PIXELS // 1_000_000} megapixels are refused"
