@@ -26,10 +26,10 @@ MAX_PIXELS = 200_000_000  # a small file can claim more pixels than fit in memor
 # Only formats that Pillow decodes itself: its EPS reader, for one, would start Ghostscript on an untrusted file.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".jpg": {"format": "JPEG", "subsampling": 0},
+    ".jpeg": {"format": "JPEG", "subsampling": 0},
     ".png": {"format": "PNG"},
-    ".webp": {"format": "WEBP", "quality": 95},
+    ".webp": {"format": "WEBP"},
     ".tif": {"format": "TIFF", "compression": "tiff_deflate"},
     ".tiff": {"format": "TIFF", "compression": "tiff_deflate"},
 }
@@ -79,8 +79,10 @@ def read_uint8(path: str | os.PathLike[str]) -> Tensor:
     return decode(data)
 
 
-def write(image_13HW: Tensor, path: str | os.PathLike[str]) -> None:
+def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95) -> None:
     """Write (1, 3, H, W) or (3, H, W) in [0, 1]; the suffix selects the format. Missing folders are made.
+
+    `quality`, 1 to 100, is that of JPEG and WebP; the other formats lose nothing.
 
     Written under a temporary name and renamed: nobody ever sees half a picture.
     """
@@ -92,7 +94,7 @@ def write(image_13HW: Tensor, path: str | os.PathLike[str]) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _to_pillow(image).save(partial, **options)
+        _to_pillow(image).save(partial, **options, quality=quality)
         os.replace(partial, path)
     except OSError as error:
         raise BrushnetError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Photos in, paintings out: what `brushnet stylize` does. Imports nothing by itself, so that options fail fast."""

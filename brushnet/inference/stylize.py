@@ -1,0 +1,187 @@
+"""`brushnet stylize MODEL INPUT... -o OUT`: paints files and folders, at one stroke scale or several.
+
+Its options, for the command line:
+    MODEL              embedded name, .safetensors, .ckpt or run folder         model
+    INPUT...           pictures and folders, `sample:NAME`                      inputs
+    -o, --output OUT   a picture (by its suffix) or a folder                    out
+    --stroke S         one scale, by default the model's own                    strokes=parse_strokes(S)
+    --strokes S,S,S    one picture each, and a contact sheet                    strokes=parse_strokes(S,S,S)
+    --style NAME       of a model with several paintings, by default the first  style
+    --device D         auto, cpu, cuda, cuda:N or mps                           device
+    --strict           refuse strokes outside the trained range                 strict
+    --force            overwrite what an earlier run has written                force
+    --quality Q        of JPEG and WebP, 1 to 100                               quality
+`--stroke` and `--strokes` exclude each other; `scales.parse_strokes` reads both. The exit code is that of the report.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from brushnet import images, samples
+from brushnet.errors import BrushnetError, ImageError, UserError
+from brushnet.inference.plan import Job, Plan, plan
+from brushnet.inference.scales import labels, without_doubles
+from brushnet.models import StyleModel, load
+
+log = logging.getLogger(__name__)
+
+SHEET_CELL_PX = 320
+SHEET_ROWS = 40  # JPEG ends at 65,500 px, and nobody looks further
+
+Progress = Callable[[int, int, Path], None]  # pictures done or given up, pictures in all, the photo
+
+
+@dataclass
+class StylizeReport:
+    """`failed`: photos that could not be painted, with the cause. `sheet` is among `written` too."""
+
+    written: list[Path] = field(default_factory=list)
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    sheet: Path | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return BrushnetError.exit_code if self.failed else 0
+
+    def lines(self) -> list[str]:
+        """For people: how much was written and, one a line, what failed and why."""
+        last = (
+            f", contact sheet {self.sheet}" if self.sheet else f" ({self.written[0]})" if len(self.written) == 1 else ""
+        )
+        done = f"{len(self.written)} picture{'' if len(self.written) == 1 else 's'} written{last}"
+        failed = [f"{path}: {cause}" for path, cause in self.failed]
+        return [done, *([f"{len(failed)} failed:", *failed] if failed else [])]
+
+
+def stylize_files(
+    model: StyleModel | str | Path,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    strokes: Sequence[float] = (),
+    style: str | None = None,
+    device: str = "auto",
+    strict: bool = False,
+    force: bool = False,
+    quality: int = 95,
+    progress: Progress | None = None,
+) -> StylizeReport:
+    """Paint every photo at every stroke scale. No `strokes`: the model's own scale.
+
+    A wrong request is a UserError before anything is written. A picture that cannot be read does not stop the rest: it
+    is in the report. Failing to write does (BrushnetError): the next one would fail too.
+    """
+    if not inputs:
+        raise UserError("no input; give pictures or folders")
+    if not 1 <= quality <= 100:
+        raise UserError(f"--quality must be from 1 to 100, got {quality}")
+    target = pick_device(device)
+    model = model if isinstance(model, StyleModel) else load(model)
+    model.style_index(style)  # refused before anything is written
+    scales = _scales(model, strokes, strict=strict)
+    photos = [samples.resolve(str(path)) for path in inputs]
+    todo = plan(photos, Path(out), scale_labels=labels(scales), force=force)
+    with torch.inference_mode():
+        return _Run(model.to(target), scales, style, quality, progress).do(todo)
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto`: the first of cuda, mps and cpu that is here. UserError lists what is."""
+    usable = ["cpu"]
+    if torch.backends.mps.is_available():
+        usable.insert(0, "mps")
+    if torch.cuda.is_available():
+        usable[:0] = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if name != "auto" and name not in usable:
+        raise UserError(f"--device {name} is not on this machine; allowed are auto, {', '.join(usable)}")
+    return torch.device(usable[0] if name == "auto" else name)
+
+
+def _scales(model: StyleModel, strokes: Sequence[float], *, strict: bool) -> list[float]:
+    if not strokes:
+        return [model.default_stroke]
+    fitted = [float(model.fit_stroke(float(stroke), strict=strict)) for stroke in strokes]
+    return without_doubles(fitted)
+
+
+class _Run:
+    """One call's settings, and what has been done so far."""
+
+    def __init__(
+        self, model: StyleModel, scales: list[float], style: str | None, quality: int, progress: Progress | None
+    ):
+        self.model, self.scales, self.style, self.quality, self.progress = model, scales, style, quality, progress
+        self.report = StylizeReport()
+        self.rows: list[list[Tensor]] = []
+        self.row_labels: list[str] = []
+        self.visited = 0
+
+    def do(self, todo: Plan) -> StylizeReport:
+        total = len(todo.jobs) * len(self.scales)
+        for job in todo.jobs:
+            try:
+                self._paint(job, total, keep=todo.sheet is not None)
+            except (ImageError, UserError) as error:  # read() raises UserError when the file has gone meanwhile
+                self.report.failed.append((job.photo, str(error)))
+            except (MemoryError, RuntimeError) as error:
+                self.report.failed.append((job.photo, _memory_cause(error, self.model.device)))
+            self.visited += 1
+            self._show_progress(self.visited * len(self.scales), total, job.photo)
+        if todo.sheet and self.rows:
+            self._write_sheet(todo.sheet, photos=len(todo.jobs) - len(self.report.failed))
+        return self.report
+
+    def _paint(self, job: Job, total: int, *, keep: bool) -> None:
+        photo_13HW = images.read(job.photo)
+        row = [_thumbnail(photo_13HW)]
+        for number, (scale, path) in enumerate(zip(self.scales, job.outputs, strict=True), start=1):
+            painted = self.model(photo_13HW, scale, style=self.style).cpu()
+            self._write(painted, path)
+            row.append(_thumbnail(painted))
+            if number < len(self.scales):
+                self._show_progress(self.visited * len(self.scales) + number, total, job.photo)
+        if keep and len(self.rows) < SHEET_ROWS:
+            self.rows.append(row)
+            self.row_labels.append(job.photo.stem)
+
+    def _show_progress(self, done: int, total: int, photo: Path) -> None:
+        if self.progress:
+            self.progress(done, total, photo)
+
+    def _write(self, painted: Tensor, path: Path) -> None:
+        try:
+            images.write(painted, path, quality=self.quality)
+        except BrushnetError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno is None:
+                # The encoder's refusal of this very picture (JPEG: 65,500 px a side), not a full disk.
+                raise ImageError(str(error)) from error
+            raise
+        self.report.written.append(path)
+
+    def _write_sheet(self, path: Path, *, photos: int) -> None:
+        if photos > len(self.rows):
+            log.warning("%s shows the first %d of %d photos", path, len(self.rows), photos)
+        columns = ["photo", *(f"s = {label}" for label in labels(self.scales))]
+        sheet = images.sheet(self.rows, row_labels=self.row_labels, column_labels=columns, cell_px=SHEET_CELL_PX)
+        images.write(sheet, path)
+        self.report.sheet = path
+        self.report.written.append(path)
+
+
+def _thumbnail(image_13HW: Tensor) -> Tensor:
+    """As large as the contact sheet shows it: whole photos would pile up in memory."""
+    height, width = image_13HW.shape[-2:]
+    zoom = min(1.0, SHEET_CELL_PX / max(height, width))
+    return images.resize(image_13HW, max(1, round(height * zoom)), max(1, round(width * zoom)))
+
+
+def _memory_cause(error: Exception, device: torch.device) -> str:
+    """RuntimeError is a bug of ours, unless torch's allocator raised it (on the CPU it has no error of its own)."""
+    if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "allocate memory" not in str(error):
+        raise error
+    return f"too large for the memory of {device}; make it smaller"
