@@ -1,0 +1,1 @@
+"""Measuring stroke scale: painted ground truth, matched scale, control curves."""

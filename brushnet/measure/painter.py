@@ -1,0 +1,189 @@
+"""A stroke painter: ground truth for everything that measures or trains stroke scale.
+
+It covers a photo (or noise) with oriented, bristly, slightly raised strokes of one known width, in painter's order,
+along the flow of the photo. Shapes: N strokes, H height, W width; u runs along a stroke, v across it, both in px.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from brushnet import seeds
+from brushnet.errors import UserError
+from brushnet.measure.flow import Flow, blur, brush_flow, gradient, swirls
+
+Array = NDArray[np.float32]
+_BRISTLES = 9  # across one stroke: at the reference width of 6 px still a visible streak, at 40 px clearly hair
+_BANK = 64  # different bristle patterns
+
+
+class Stroke(NamedTuple):
+    """Where and how one stroke lies."""
+
+    x: float
+    y: float
+    angle: float
+    curvature_per_px: float
+    half_width_px: float
+    half_length_px: float
+    colour: Array  # (3,)
+    second: Array  # (3,) the colour that was on the brush before: its bristles carry some of it
+    bristles: int  # row of the bristle bank
+
+
+def paint(
+    photo_13HW: Tensor,
+    *,
+    stroke_px: float,
+    length_px: float | None = None,
+    seed: int = 0,
+    coverage: float = 4.0,
+    colour_jitter: float = 0.07,
+    vividness: float = 1.25,
+    relief: float = 0.55,
+) -> Tensor:
+    """Painting of the photo, of the same size, (1, 3, H, W) in [0, 1]. The same arguments give the same picture.
+
+    `stroke_px` is the width of a stroke, `length_px` its length (4.5 widths by default); both vary by about a tenth
+    and a third. `coverage` is how many strokes lie on each pixel on average.
+    """
+    if not 1 <= stroke_px <= 1000:
+        raise UserError(f"stroke_px must be between 1 and 1000, got {stroke_px}")
+    photo = _vivid(photo_13HW.detach().float().cpu(), vividness)
+    height, width = photo.shape[-2:]
+    draws = seeds.rng(seed, "painter")
+    swirl = swirls(height, width, feature_px=min(10 * stroke_px, max(height, width) / 2), draws=draws)
+    flow = brush_flow(photo, smooth_px=min(1.2 * stroke_px, max(height, width) / 4), swirl_13HW=swirl)
+    strokes = _plan(photo, flow, stroke_px, length_px or 4.5 * stroke_px, coverage, colour_jitter, draws)
+    # A toned ground, as painters use: it shows through at the few spots that no stroke covers.
+    ground = 0.75 * blur(photo, stroke_px)
+    colour_HW3, paint_HW = _lay(ground[0].permute(1, 2, 0).numpy().copy(), strokes, _bristle_bank(draws))
+    return _light(colour_HW3, paint_HW, stroke_px=stroke_px, relief=relief)
+
+
+def _vivid(photo_13HW: Tensor, vividness: float) -> Tensor:
+    grey = photo_13HW.mean(dim=1, keepdim=True)
+    return (grey + vividness * (photo_13HW - grey)).clamp(0, 1)
+
+
+def _plan(
+    photo: Tensor,
+    flow: Flow,
+    stroke_px: float,
+    length_px: float,
+    coverage: float,
+    colour_jitter: float,
+    draws: np.random.Generator,
+) -> list[Stroke]:
+    """Strokes on a jittered grid (no holes, unlike free draws), in random order, which is the order of painting."""
+    height, width = flow.angle.shape
+    spacing = max(1.0, float(np.sqrt(stroke_px * length_px / coverage)))
+    n_rows, n_columns = int(np.ceil(height / spacing)) + 2, int(np.ceil(width / spacing)) + 2
+    grid = np.stack(np.meshgrid(np.arange(n_columns), np.arange(n_rows)), axis=-1).reshape(-1, 2) - 0.5
+    centre = (grid + draws.uniform(-0.6, 0.6, grid.shape)) * spacing
+    centre = centre[draws.permutation(len(centre))].astype(np.float32)
+    n = len(centre)
+    column = np.clip(centre[:, 0].round().astype(int), 0, width - 1)
+    row = np.clip(centre[:, 1].round().astype(int), 0, height - 1)
+    # The mean over the brush, not one pixel: fine detail of the photo must not decide a stroke's colour.
+    seen = blur(photo, 0.3 * stroke_px)[0].permute(1, 2, 0).numpy()[row, column]
+    limit = min(0.9 / stroke_px, 1.1 / length_px)  # a stroke turns by at most about a radian, and never folds over
+    columns = (
+        centre[:, 0],
+        centre[:, 1],
+        flow.angle[row, column] + draws.normal(0, 0.12, n) + np.pi * draws.integers(0, 2, n),
+        np.clip(flow.curvature_per_px[row, column], -limit, limit),
+        stroke_px / 2 * draws.uniform(0.88, 1.12, n),
+        length_px / 2 * draws.uniform(0.65, 1.35, n),
+    )
+    numbers = (values.astype(float).tolist() for values in columns)  # Python floats: float32 arrays stay float32
+    colours = _jitter(seen, colour_jitter, draws), _jitter(seen, 2.2 * colour_jitter, draws)
+    bristles = draws.integers(0, _BANK, n).tolist()
+    return [Stroke(*values) for values in zip(*numbers, *colours, bristles, strict=True)]
+
+
+def _jitter(colour_N3: Array, amount: float, draws: np.random.Generator) -> Array:
+    """Lighter or darker, warmer or cooler, greener or redder: along the axes in which paint is mixed."""
+    axes = np.array([[1, 1, 1], [0.7, 0, -0.7], [-0.3, 0.6, -0.3]], dtype=np.float32)
+    shift = draws.normal(0, amount, (len(colour_N3), 3)).astype(np.float32) @ axes
+    # Less at black and white, where the same step looks larger or would be clipped.
+    grey = colour_N3.mean(axis=1, keepdims=True)
+    return np.clip(colour_N3 + shift * (0.35 + 2.6 * grey * (1 - grey)), 0.02, 0.98)
+
+
+def _bristle_bank(draws: np.random.Generator) -> Array:
+    """Load of paint of each bristle along a stroke, in [0, 1]: (_BANK, across, along); along is much smoother."""
+    across, along = 8 * _BRISTLES, 48
+    noise = torch.from_numpy(draws.standard_normal((_BANK, 1, _BRISTLES * 2, 6), dtype=np.float32))
+    smooth = F.interpolate(noise, (across, along), mode="bicubic", align_corners=True)[:, 0]
+    return torch.sigmoid(1.8 * smooth).numpy()
+
+
+def _lay(canvas_HW3: Array, strokes: list[Stroke], bank: Array) -> tuple[Array, Array]:
+    """Paint stroke over stroke. Returns the colours (H, W, 3) and the thickness of the paint (H, W)."""
+    thickness_HW = np.zeros(canvas_HW3.shape[:2], dtype=np.float32)
+    for stroke in strokes:
+        _dab(canvas_HW3, thickness_HW, stroke, bank[stroke.bristles])
+    return canvas_HW3, thickness_HW
+
+
+def _dab(canvas_HW3: Array, thickness_HW: Array, stroke: Stroke, load_VU: Array) -> None:
+    """One stroke, blended into the canvas and the thickness in place."""
+    half_width, half_length = stroke.half_width_px, stroke.half_length_px
+    cos, sin = math.cos(stroke.angle), math.sin(stroke.angle)
+    patch = _box(stroke, cos, sin, *thickness_HW.shape)
+    if patch is None:
+        return
+    rows, columns = patch
+    dx = np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] - np.float32(stroke.x)
+    dy = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - np.float32(stroke.y)
+    u: Array = dx * cos + dy * sin
+    v: Array = dy * cos - dx * sin - (0.5 * stroke.curvature_per_px) * u * u
+    across = np.abs(v) / half_width
+    load = _sample(load_VU, v / half_width, u / half_length)
+    # Bristles lift off at different places: ragged ends, raggeder (drier) at the far one.
+    ragged = half_length - np.abs(u) - half_width * (0.9 * load + 0.5 * (u > 0) * load + 0.4 * across * across)
+    side = half_width * (0.94 + 0.12 * load) - np.abs(v)
+    alpha = np.clip(side + 0.5, 0, 1) * np.clip(ragged / (0.12 * half_width + 1) + 0.5, 0, 1)
+    mix = np.clip(1.6 * load - 0.75, 0, 1)[..., None]
+    shade = (0.86 + 0.26 * load)[..., None]
+    colour = (stroke.colour + mix * (stroke.second - stroke.colour)) * shade
+    canvas_HW3[patch] += alpha[..., None] * (colour - canvas_HW3[patch])
+    # Paint is pushed to the rims of the stroke and combed by the bristles.
+    profile = 0.45 + 0.4 * load + 0.35 * np.minimum(across, 1) ** 4
+    thickness_HW[patch] += alpha * (profile - thickness_HW[patch])
+
+
+def _box(stroke: Stroke, cos: float, sin: float, height: int, width: int) -> tuple[slice, slice] | None:
+    """Rows and columns that the stroke may touch; None where it lies outside the picture."""
+    along = stroke.half_length_px + 1
+    # The bend leaves the straight box sideways by curvature * length^2 / 2.
+    across = stroke.half_width_px + 1 + 0.5 * abs(stroke.curvature_per_px) * along**2
+    reach_x = abs(cos) * along + abs(sin) * across
+    reach_y = abs(sin) * along + abs(cos) * across
+    left, right = max(0, int(stroke.x - reach_x)), min(width, int(stroke.x + reach_x) + 2)
+    top, bottom = max(0, int(stroke.y - reach_y)), min(height, int(stroke.y + reach_y) + 2)
+    return (slice(top, bottom), slice(left, right)) if left < right and top < bottom else None
+
+
+def _sample(bank_VU: Array, v: Array, u: Array) -> Array:
+    """Bristle load at relative positions in [-1, 1], nearest neighbour (the bank is much finer than a pixel)."""
+    across, along = bank_VU.shape
+    rows = np.clip((v + 1) * (across / 2), 0, across - 1).astype(np.int32)
+    columns = np.clip((u + 1) * (along / 2), 0, along - 1).astype(np.int32)
+    return bank_VU[rows, columns]
+
+
+def _light(colour_HW3: Array, thickness_HW: Array, *, stroke_px: float, relief: float) -> Tensor:
+    """Impasto: light from the upper left on the thickness of the paint."""
+    thickness = blur(torch.from_numpy(thickness_HW)[None, None], 0.02 * stroke_px)
+    dx, dy = gradient(thickness)
+    # Slopes are per px; the paint of a wide stroke is thicker, so that the look does not depend on the width.
+    slope = (-(dx + dy) * 0.1 * stroke_px).clamp(-0.5, 0.5) * relief
+    image = torch.from_numpy(colour_HW3).permute(2, 0, 1)[None].contiguous()
+    return (image * (1 + slope) + 0.25 * slope.clamp(min=0)).clamp(0, 1)
