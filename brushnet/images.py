@@ -90,11 +90,13 @@ def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95
     options = _SAVE_OPTIONS.get(path.suffix.lower())
     if options is None:
         raise UserError(f"cannot write {path}: the suffix must be one of {', '.join(WRITABLE)}")
+    if options["format"] in ("JPEG", "WEBP"):  # Pillow refuses it for TIFF
+        options = {**options, "quality": quality}
     image = to_uint8(image_13HW.detach()).reshape(image_13HW.shape[-3:]).cpu()
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _to_pillow(image).save(partial, **options, quality=quality)
+        _to_pillow(image).save(partial, **options)
         os.replace(partial, path)
     except OSError as error:
         raise BrushnetError(f"cannot write {path}: {error.strerror or error}") from error
