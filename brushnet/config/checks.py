@@ -83,7 +83,9 @@ def _check_pyramid(cfg: Config) -> None:
             f"(the coarsest level needs {SMALLEST_LEVEL_PX} px), got {crop_px}"
         )
     if cfg.loss.content_level >= levels:
-        raise ConfigError(f"loss.content_level must be below loss.pyramid_levels={levels}, got {cfg.loss.content_level}")
+        raise ConfigError(
+            f"loss.content_level must be below loss.pyramid_levels={levels}, got {cfg.loss.content_level}"
+        )
 
 
 def _check_time(max_time: str | None) -> None:

@@ -15,31 +15,30 @@ CONFIG_NAME = "train"
 
 def compose(overrides: Sequence[str] = (), *, config_dir: Path | None = None) -> Config:
     """Configuration of one run, e.g. of ["stroke=one_octave", "trainer.max_steps=10"]. ConfigError if it is wrong."""
+    from brushnet.config.overrides import repaired
+
     with engine(config_dir) as hydra:
-        return compose_with(hydra, overrides)
+        return split(compose_all(hydra, repaired(hydra.config_loader, overrides)))[0]
 
 
-def compose_with(hydra: Any, overrides: Sequence[str]) -> Config:
+def compose_all(hydra: Any, overrides: Sequence[str], *, sweep: bool = False) -> Any:
+    """Our options and Hydra's own, as Hydra composes them (a DictConfig)."""
     from hydra.types import RunMode
 
-    from brushnet.config.overrides import repaired
+    mode = RunMode.MULTIRUN if sweep else RunMode.RUN
+    with one_line_errors():
+        return hydra.compose_config(CONFIG_NAME, list(overrides), run_mode=mode, with_log_configuration=False)
+
+
+def split(composed: Any) -> tuple[Config, Any]:
+    """The checked configuration of the run, and Hydra's own settings beside it."""
+    from omegaconf import OmegaConf
+
     from brushnet.config.typed import to_config
 
-    overrides = repaired(hydra.config_loader, overrides)
     with one_line_errors():
-        cfg = hydra.compose_config(
-            CONFIG_NAME, list(overrides), run_mode=RunMode.RUN, with_log_configuration=False, from_shell=False
-        )
-        plain = without_hydra(cfg)
-    return to_config(plain)
-
-
-def without_hydra(cfg: Any) -> Any:
-    from omegaconf import open_dict, read_write
-
-    with read_write(cfg), open_dict(cfg):
-        del cfg["hydra"]
-    return cfg
+        values = {str(key): composed._get_node(key) for key in composed if key != "hydra"}
+        return to_config(OmegaConf.create(values, parent=None)), composed.hydra
 
 
 @contextmanager

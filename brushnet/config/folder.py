@@ -11,13 +11,18 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def conf_dir() -> Path:
     """Folder with train.yaml and its groups, absolute."""
     chosen = os.environ.get("BRUSHNET_CONF")
-    candidates = [Path(chosen)] if chosen else [_PACKAGE / "conf", _PACKAGE.parent / "conf"]
+    if chosen:
+        candidates = [Path(chosen)]
+    elif (_PACKAGE.parent / "pyproject.toml").is_file():
+        candidates = [_PACKAGE / "conf", _PACKAGE.parent / "conf"]
+    else:
+        candidates = [_PACKAGE / "conf"]  # beside an installed package, site-packages may hold anybody's `conf`
     for folder in candidates:
         if (folder / "train.yaml").is_file():
             return folder.resolve()
     if chosen:
         raise ConfigError(f"BRUSHNET_CONF must name a folder with a train.yaml, got {chosen}")
-    raise ConfigError(f"no configuration found in {candidates[0]} or {candidates[1]}; is brushnet installed whole?")
+    raise ConfigError(f"the configuration is missing from this installation (no {candidates[-1]}): install it anew")
 
 
 def groups(*folders: Path) -> dict[str, list[str]]:

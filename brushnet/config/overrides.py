@@ -10,9 +10,14 @@ from brushnet.errors import ConfigError
 _HYDRA = re.compile(r"[+~]*hydra[./@]|[+~]*hydra=")
 
 
-def repaired(loader: Any, overrides: Sequence[str]) -> list[str]:
+def repaired(loader: Any, overrides: Sequence[str], *, sweep: bool = False) -> list[str]:
     """Overrides that Hydra understands. ConfigError names the first unknown option, group or group value."""
-    return [_repaired(loader, text) for text in overrides]
+    ready = [_repaired(loader, text) for text in overrides]
+    for text in ready if not sweep else ():
+        if _parse(text).is_sweep_override():
+            key, _, value = text.partition("=")
+            raise ConfigError(f"{key} must have one value, got {value}; a sweep needs -m, a list brackets: [a,b]")
+    return ready
 
 
 def keys(overrides: Sequence[str]) -> list[str]:
@@ -22,8 +27,7 @@ def keys(overrides: Sequence[str]) -> list[str]:
 
 def _repaired(loader: Any, text: str) -> str:
     if _HYDRA.match(text):
-        _parsed(text)
-        return text
+        return _parsed(text)
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ConfigError(f"overrides are written option=value, got {text}{nearest(text, ['--help', *types_by_key()])}")
@@ -41,9 +45,11 @@ def _repaired(loader: Any, text: str) -> str:
 
 def _check_group(loader: Any, group: str, value: str) -> None:
     known = loader.get_group_options(group)
+    allowed = [*known, "null"] if group == "experiment" else known
     for each in _swept(value):
-        if re.fullmatch(r"[\w./-]+", each) and each not in [*known, "null"]:
-            raise ConfigError(f"{group} must be one of {', '.join(known)}, got {each}{nearest(each, known)}")
+        if re.fullmatch(r"[\w./-]*", each) and each not in allowed:
+            got = each or "nothing"
+            raise ConfigError(f"{group} must be one of {', '.join(known)}, got {got}{nearest(each, known)}")
 
 
 def _swept(value: str) -> list[str]:
@@ -58,15 +64,12 @@ def _unknown(loader: Any, key: str) -> str:
 
 def _quoted_list(key: str, value: str) -> str:
     """One painting needs no brackets; names that Hydra's grammar refuses (blanks, accents, parentheses) get quotes."""
+    if re.match(r"\w+\(|\$\{", value) or (value.startswith("[") and _parses(f"{key}={value}")):
+        return f"{key}={value}"  # Hydra's own function, an interpolation, or fine as it is
+    names = [_quote(name.strip()) for name in value.removeprefix("[").removesuffix("]").split(",")]
     if value.startswith("["):
-        if _parses(f"{key}={value}"):
-            return f"{key}={value}"
-        names = value.removeprefix("[").removesuffix("]").split(",")
-    elif "," in value or re.match(r"\w+\(|\$\{", value):
-        return f"{key}={value}"  # a sweep, or Hydra's own function
-    else:
-        names = [value]
-    return f"{key}=[{','.join(_quote(name.strip()) for name in names)}]"
+        return f"{key}=[{','.join(names)}]"
+    return f"{key}=" + ",".join(f"[{name}]" for name in names)  # several: a sweep over single paintings
 
 
 def _quoted(key: str, value: str) -> str:
@@ -83,22 +86,26 @@ def _quote(value: str) -> str:
 
 def _parses(text: str) -> bool:
     try:
-        _parsed(text)
+        _parse(text)
     except ConfigError:
         return False
     return True
 
 
 def _parsed(text: str) -> str:
+    _parse(text)
+    return text
+
+
+def _parse(text: str) -> Any:
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
     try:
-        OverridesParser.create().parse_override(text)
+        return OverridesParser.create().parse_override(text)
     except HydraException as error:
         cause = " ".join(str(error).split())
         raise ConfigError(
             f"cannot read the override {text} ({cause}); values with blanks, commas, parentheses or = need quotes "
             f"inside the shell's quotes, e.g. 'style.files=[\"my file.jpg\"]'"
         ) from error
-    return text

@@ -27,7 +27,7 @@ def save(cfg: Config, path: Path) -> None:
 
 
 def load_run(path: Path) -> Config:
-    """Configuration of a run folder, or of a `config.yaml`. It may come from a stranger: values only, through the schema."""
+    """Configuration of a run folder or a `config.yaml`, which may come from a stranger: values, through the schema."""
     from brushnet.config.typed import to_config
 
     file = path / "config.yaml" if path.is_dir() else path

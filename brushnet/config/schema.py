@@ -1,4 +1,5 @@
 """Every option of a run: its type, default, unit, range and help text. YAML files hold values only."""
+# ruff: noqa: RUF009  (`option` and `section` are dataclasses.field with a Rule: called once per field by design)
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
@@ -97,7 +98,7 @@ class StrokeOptions:
 class StyleOptions:
     """The paintings and how style targets are made of them."""
 
-    files: list[str] = option(["sample:starry-night"], "paintings: files, or sample:NAME", common=True)
+    files: list[str] = option(["sample:painted-large"], "paintings: files, or sample:NAME", common=True)
     reference_px: int = option(256, "short side of the painting at s = 1", unit="px", min=32, max=4096, common=True)
     target: str = option("bank", "bank: statistics of the whole painting on a grid of scales; crop: of each crop",
                          choices=("bank", "crop"))  # fmt: skip

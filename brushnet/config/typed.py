@@ -40,16 +40,18 @@ def explain(error: OmegaConfBaseException) -> str:
     key = error.full_key or str(error.key or "")
     option_key = re.sub(r"\[\d+\].*", "", key)
     first_line = str(error.msg or error).splitlines()[0]
+    if "LayerWeight'" in first_line and "not in" in first_line:  # OmegaConf names the inner key alone here
+        return f"unknown key {key} in a list of layers: each is {{name, weight}}"
     if option_key not in types_by_key():
         unknown = key and ("not in" in first_line or "struct" in first_line)
         return unknown_option(key) if unknown else f"{key}: {first_line}" if key else first_line
-    return f"{option_key} must be {_TYPE_WORDS[types_by_key()[option_key]]}, got {value_in(error, first_line)}"
+    return f"{option_key} must be {_TYPE_WORDS[types_by_key()[option_key]]}, got {_value_in(error, first_line)}"
 
 
-def value_in(error: OmegaConfBaseException, first_line: str) -> str:
+def _value_in(error: OmegaConfBaseException, first_line: str) -> str:
     if error.value is None and (quoted := re.search(r"[Vv]alue '(.*?)'", first_line)):
         return quoted.group(1)
-    return "null" if error.value is None else str(error.value)
+    return "null" if error.value is None else str(error.value) or "nothing"
 
 
 def types_by_key() -> dict[str, str]:
@@ -68,5 +70,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if not close:
         by_last = {key.rsplit(".", 1)[-1]: key for key in known}
-        close = [by_last[last] for last in difflib.get_close_matches(word.rsplit(".", 1)[-1], by_last, n=1, cutoff=0.75)]
+        last = word.rsplit(".", 1)[-1]
+        close = [by_last[each] for each in difflib.get_close_matches(last, by_last, n=1, cutoff=0.75)]
     return f"; did you mean {close[0]}?" if close else ""
