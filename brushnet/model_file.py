@@ -8,7 +8,7 @@ import os
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +37,21 @@ def save(path: str | Path, net: nn.Module, meta: ModelMeta) -> None:
     except (OSError, SafetensorError) as error:
         raise BrushnetError(f"cannot write {path}: {error}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be made, it cannot be removed
+            unfinished.unlink()
 
 
 def read(path: Path) -> tuple[ModelMeta, ResidualTransformer]:
     """Network (CPU, float32, evaluation mode) and metadata. What the file is, its content says, not its suffix."""
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(9)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     if start[:2] == b"PK":
         meta, weights = _read_checkpoint(path)
-    elif start[:1] == b"\x80" and start[1:2] <= b"\x05":
+    elif start[:1] == b"\x80" and b"\x02" <= start[1:2] <= b"\x05" and start[8:] != b"{":
+        # The brace: a safetensors file may open with these bytes too, as the length of its header.
         raise UserError(f"{path}: a bare pickle, which could run code; {_EXPECTED}")
     else:
         meta, weights = _read_safetensors(path)

@@ -31,6 +31,7 @@ from brushnet.models import StyleModel, load
 log = logging.getLogger(__name__)
 
 SHEET_CELL_PX = 320
+SHEET_LABEL_CHARS = 24  # a camera's or a museum's file name would be wider than the pictures
 SHEET_ROWS = 40  # JPEG ends at 65,500 px, and nobody looks further
 
 Progress = Callable[[int, int, Path], None]  # pictures done or given up, pictures in all, the photo
@@ -147,7 +148,7 @@ class _Run:
                 self._show_progress(self.visited * len(self.scales) + number, total, job.photo)
         if keep and len(self.rows) < SHEET_ROWS:
             self.rows.append(row)
-            self.row_labels.append(job.photo.stem)
+            self.row_labels.append(job.photo.stem[:SHEET_LABEL_CHARS])
 
     def _show_progress(self, done: int, total: int, photo: Path) -> None:
         if self.progress:
