@@ -40,7 +40,7 @@ def _repaired(loader: Any, text: str) -> str:
     if kind is None:
         raise ConfigError(_unknown(loader, key))
     text = _quoted_list(key, value) if key == "style.files" else text
-    return _quoted(key, value) if kind.startswith("str") and not _parses(text) else _parsed(text)
+    return f"{key}={quote(value)}" if kind.startswith("str") and not _parses(text) else _parsed(text)
 
 
 def _check_group(loader: Any, group: str, value: str) -> None:
@@ -66,18 +66,15 @@ def _quoted_list(key: str, value: str) -> str:
     """One painting needs no brackets; names that Hydra's grammar refuses (blanks, accents, parentheses) get quotes."""
     if re.match(r"\w+\(|\$\{", value) or (value.startswith("[") and _parses(f"{key}={value}")):
         return f"{key}={value}"  # Hydra's own function, an interpolation, or fine as it is
-    names = [_quote(name.strip()) for name in value.removeprefix("[").removesuffix("]").split(",")]
+    names = [quote(name.strip()) for name in value.removeprefix("[").removesuffix("]").split(",")]
     if value.startswith("["):
         return f"{key}=[{','.join(names)}]"
     return f"{key}=" + ",".join(f"[{name}]" for name in names)  # several: a sweep over single paintings
 
 
-def _quoted(key: str, value: str) -> str:
-    return f"{key}={_quote(value)}"
-
-
-def _quote(value: str) -> str:
+def quote(value: object) -> str:
     """In Hydra's quotes, unless it stands in quotes already; backslashes before a quote are doubled as Hydra wants."""
+    value = str(value)
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value
     escaped = re.sub(r"(\\*)'", lambda match: match.group(1) * 2 + r"\'", value)

@@ -1,5 +1,6 @@
 """A run's configuration as plain YAML: written into the run folder, and read back as the untrusted file it may be."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +24,10 @@ def to_yaml(cfg: Config) -> str:
 
 
 def save(cfg: Config, path: Path) -> None:
-    path.write_text(to_yaml(cfg), encoding="utf-8")
+    """Whole or not at all: a run that is continued later reads it back."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(to_yaml(cfg), encoding="utf-8")
+    temporary.replace(path)
 
 
 def load_run(path: Path) -> Config:

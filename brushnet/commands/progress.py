@@ -1,0 +1,40 @@
+"""A progress line on standard error: on a terminal it is redrawn, elsewhere a line is written every ten seconds."""
+
+import shutil
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+TERMINAL_EVERY_S = 0.1
+PLAIN_EVERY_S = 10.0
+
+
+class Progress:
+    """`with Progress("pictures") as progress: progress.show(3, 10, "cat.jpg")`."""
+
+    def __init__(self, unit: str):
+        self.unit = unit
+        self.terminal = sys.stderr.isatty()
+        self.started = self.shown = time.monotonic()
+        self.drawn = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.drawn:
+            print(file=sys.stderr)
+
+    def show(self, done: int, total: int, detail: str = "") -> None:
+        now = time.monotonic()
+        if now - self.shown < (TERMINAL_EVERY_S if self.terminal else PLAIN_EVERY_S) and done < total:
+            return
+        self.shown = now
+        text = f"{done}/{total} {self.unit}, {done / max(now - self.started, 1e-9):.1f}/s  {detail}"
+        if self.terminal:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)
+            self.drawn = True
+        elif done < total:  # the summary that follows tells the end
+            print(text, file=sys.stderr)

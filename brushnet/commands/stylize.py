@@ -1,0 +1,52 @@
+"""`brushnet stylize`: paint files and folders with a trained model."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from brushnet.commands.parser import Parser
+from brushnet.commands.progress import Progress
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.set_defaults(run=run)
+    parser.add_argument("model", metavar="MODEL", help="a .safetensors, a .ckpt, a run folder, or an embedded name")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures and folders, or sample:photos")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT",
+                        help="a picture (by its suffix, for one input and one scale), or a folder")  # fmt: skip
+    scales = parser.add_mutually_exclusive_group()
+    scales.add_argument("--stroke", metavar="S", help="stroke scale; 2 paints strokes twice as large as 1")
+    scales.add_argument("--strokes", metavar="S,S,...", help="several scales: one picture each and a contact sheet")
+    parser.add_argument("--style", metavar="NAME", help="of a model with several paintings; default: the first")
+    parser.add_argument("--strict", action="store_true", help="refuse scales outside the trained range")
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--quality", type=int, default=95, metavar="Q", help="of JPEG and WebP, 1 to 100 (95)")
+    parser.add_argument("--force", action="store_true", help="overwrite pictures of an earlier run")
+
+
+def run(args: argparse.Namespace) -> int:
+    from brushnet.inference.scales import parse_strokes
+
+    strokes: list[float] = []
+    for flag, text in {"--stroke": args.stroke, "--strokes": args.strokes}.items():
+        strokes += parse_strokes(text, option=flag) if text is not None else []
+    from brushnet.inference.stylize import stylize_files  # torch, seconds
+
+    logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
+    with Progress("pictures") as progress:
+        report = stylize_files(
+            args.model,
+            args.inputs,
+            Path(args.output),
+            strokes=strokes,
+            style=args.style,
+            device=args.device,
+            strict=args.strict,
+            force=args.force,
+            quality=args.quality,
+            progress=lambda done, total, photo: progress.show(done, total, str(photo)),
+        )
+    for line in report.lines():
+        print(line, file=sys.stderr)
+    return report.exit_code

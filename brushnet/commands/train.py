@@ -1,0 +1,99 @@
+"""`brushnet train`: one run, a resumed run, or a sweep, composed by Hydra."""
+
+from pathlib import Path
+from typing import Any
+
+from brushnet.commands.job import Job, holds_run, rank
+from brushnet.commands.parser import Parser
+from brushnet.commands.train_help import epilog
+from brushnet.config import Config
+from brushnet.config.compose import CONFIG_NAME, compose_all, engine, split
+from brushnet.config.overrides import quote, repaired
+from brushnet.config.saved import to_yaml
+from brushnet.errors import UserError
+
+CHECKED_JOBS = 50  # of a sweep, before its first starts: about 0.1 s each
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.set_defaults(run=run)
+    parser.usage = "brushnet train [option=value ...] [-m] [--cfg job] [--config-dir DIR] [--allow-pipe]"
+    parser.epilog = epilog()
+    parser.add_argument("overrides", nargs="*", metavar="option=value", help="see below")
+    parser.add_argument("-m", "--multirun", action="store_true", help="a sweep: several values, one run each")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"), help="print the configuration and stop")
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="your own conf folder, searched first")
+    parser.add_argument("--allow-pipe", action="store_true", help="let data.path run shell commands (pipe:...)")
+
+
+def run(args: Any) -> int:
+    with engine(args.config_dir) as hydra:
+        overrides = repaired(hydra.config_loader, args.overrides, sweep=args.multirun)
+        return _sweep(hydra, args, overrides) if args.multirun else _single(hydra, args, overrides)
+
+
+def _single(hydra: Any, args: Any, overrides: list[str]) -> int:
+    cfg, settings = split(compose_all(hydra, overrides))
+    run_dir, checkpoint = Path(settings.run.dir), None
+    if cfg.resume is not None:
+        cfg, run_dir, checkpoint = _resumed(cfg, overrides)
+    if args.cfg == "job":
+        print(to_yaml(cfg), end="")
+        return 0
+    if args.cfg:
+        hydra.show_cfg(CONFIG_NAME, overrides, cfg_type=args.cfg, package=None)
+        return 0
+    if checkpoint is None and rank() == 0 and holds_run(run_dir):
+        raise UserError(
+            f"{run_dir} already holds a run: resume={run_dir} continues it, hydra.run.dir=DIR starts another"
+        )
+    job = Job(cfg=cfg, resume_from=checkpoint, allow_pipe=args.allow_pipe, debug=args.debug)
+    # The folder is given by name, or a clock that moved on since the check would choose another.
+    return hydra.run(CONFIG_NAME, job, [*overrides, f"hydra.run.dir={quote(run_dir)}"]).return_value
+
+
+def _resumed(asked: Config, overrides: list[str]) -> tuple[Config, Path, Path]:
+    from brushnet.config.overrides import keys
+    from brushnet.config.resumed import continued, locate
+
+    run_dir, checkpoint = locate(str(asked.resume))
+    if rank() > 0:  # Lightning adds the folder that rank 0 has chosen to the command line of the others
+        overrides = [text for key, text in zip(keys(overrides), overrides, strict=True) if key != "hydra.run.dir"]
+    return continued(run_dir, asked, overrides), run_dir, checkpoint
+
+
+def _sweep(hydra: Any, args: Any, overrides: list[str]) -> int:
+    composed = compose_all(hydra, overrides, sweep=True)
+    if args.cfg:
+        raise UserError(f"--cfg shows one run, so it cannot be combined with -m, got --cfg {args.cfg}")
+    sweep_dir = Path(composed.hydra.sweep.dir)
+    if any(holds_run(folder) for folder in sweep_dir.glob("*")):
+        raise UserError(f"{sweep_dir} already holds a sweep; hydra.sweep.dir=DIR starts another")
+    _check_jobs(hydra, composed)
+    job = Job(cfg=None, resume_from=None, allow_pipe=args.allow_pipe, debug=args.debug)
+    overrides = [*overrides, f"hydra.sweep.dir={quote(sweep_dir)}", "hydra.mode=MULTIRUN"]
+    returns = hydra.multirun(CONFIG_NAME, job, overrides)
+    codes = [each.return_value for batch in returns or [] for each in batch]
+    return next((code for code in (1, 2, 3) if code in codes), 0)
+
+
+def _check_jobs(hydra: Any, composed: Any) -> None:
+    """A sweep's wrong job is named before the first has run for hours. Other sweepers choose their jobs as they go."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    if not composed.hydra.sweeper._target_.endswith("BasicSweeper"):
+        return
+    swept = [f"{key}={value}" for key, value in (composed.hydra.sweeper.params or {}).items()]
+    parser = OverridesParser.create(config_loader=hydra.config_loader)
+    parsed = parser.parse_overrides([*swept, *composed.hydra.overrides.task])
+    for overrides in BasicSweeper.split_arguments(parsed, None)[0][:CHECKED_JOBS]:
+        cfg, _ = split(compose_all(hydra, overrides))
+        check_swept(cfg)
+
+
+def check_swept(cfg: Config) -> None:
+    if cfg.resume is not None:
+        raise UserError(f"resume continues one run, so it cannot be combined with -m, got resume={cfg.resume}")
+    if cfg.trainer.devices > 1:  # the second process would run the whole sweep again
+        raise UserError(f"trainer.devices must be 1 in a sweep (-m), got {cfg.trainer.devices}")
