@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import ExifTags, Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,8 +34,27 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".tiff": {"format": "TIFF", "compression": "tiff_deflate"},
 }
 WRITABLE = tuple(_SAVE_OPTIONS)
-# What Pillow raises on broken files. TypeError is missing on purpose: that would be our bug.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError)
+_TURNS = {  # EXIF orientation -> what sets the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow raises on broken files: seen on a million mutilated ones, TypeError (in EXIF) once.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+)
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm would go off at 89 megapixels, a good camera's picture
 
@@ -52,8 +71,8 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> Tensor:
                 raise ImageError(_too_many_pixels(picture.width, picture.height))
             if short_side_px is not None:
                 picture.draft(None, (short_side_px, short_side_px))
-            ImageOps.exif_transpose(picture, in_place=True)
-            pixels_HWC = _rgb(picture)
+            picture.load()
+            pixels_HWC = _rgb(_upright(picture))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(_too_many_pixels()) from None
     except Image.UnidentifiedImageError:
@@ -191,6 +210,15 @@ def _fit(image_13HW: Tensor, cell_px: int) -> Tensor:
     scale = cell_px / max(height, width)
     image = to_uint8(image_13HW.detach()[0]).cpu()
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Not Pillow's exif_transpose: that writes the EXIF anew, and fails when the EXIF alone is broken."""
+    try:
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except _BROKEN:
+        return picture
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:

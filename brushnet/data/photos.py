@@ -35,6 +35,14 @@ class TooSmallError(ImageError):
     """A picture that decodes and yet is of no use."""
 
 
+class NoPhotosError(BrushnetError):
+    """Too many bad photos in a row."""
+
+    def __init__(self, message: str) -> None:
+        # A worker's error is raised again with its whole traceback for a message: keep the line that says it.
+        super().__init__(message.strip().rpartition("NoPhotosError: ")[2])
+
+
 class Photos(Dataset[dict[str, object]]):
     """`photos[global_index]` -> {"photo": uint8 (3, crop_px, crop_px), "index": global_index}. Never ends."""
 
@@ -54,9 +62,10 @@ class Photos(Dataset[dict[str, object]]):
         return {"photo": self._crop(photo, global_index), "index": global_index}
 
     def counts(self) -> dict[str, int]:
-        """Photos found flawed so far, by any worker: {"broken": 1, ...}; only what occurred."""
+        """Photos found flawed so far, by any worker, and those lost where shards are cut off; only what occurred."""
         counts = torch.bincount(self.flaws.long(), minlength=len(FLAWS)).tolist()
-        return {flaw: count for flaw, count in zip(FLAWS[1:], counts[1:], strict=True) if count}
+        named = {**dict(zip(FLAWS, counts, strict=True)), "lost": self.source.lost}
+        return {flaw: count for flaw, count in named.items() if count and flaw != "fine"}
 
     def _load(self, number: int) -> Tensor | None:
         if FLAWS[int(self.flaws[number])] in ("broken", "too small"):
@@ -90,7 +99,7 @@ class Photos(Dataset[dict[str, object]]):
             photo = self._load(int(rng.integers(len(self.source))))
             if photo is not None:
                 return photo
-        raise BrushnetError(
+        raise NoPhotosError(
             f"{MAX_TRIES + 1} photos in a row cannot be used, from {self.source.describe()}: {self._totals()}"
         )
 

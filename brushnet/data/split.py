@@ -6,7 +6,7 @@ import logging
 from torch import Tensor
 
 from brushnet.data.photos import decode_photo
-from brushnet.data.sources import Part, Source
+from brushnet.data.sources import Source
 from brushnet.errors import BrushnetError, ImageError
 
 log = logging.getLogger(__name__)
@@ -62,3 +62,35 @@ def load(source: Source, number: int) -> Tensor:
 
 def _fraction(key: str) -> float:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big") / 2**64
+
+
+class Part:
+    """Some samples of another source, in its order."""
+
+    def __init__(self, source: Source, numbers: list[int]) -> None:
+        self.source, self.numbers = source, sorted(numbers)
+        self.groups = _group_sizes(self.numbers, source.groups)
+        self.lost = source.lost
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def key(self, number: int) -> str:
+        return self.source.key(self.numbers[number])
+
+    def read(self, number: int) -> bytes:
+        return self.source.read(self.numbers[number])
+
+    def describe(self) -> str:
+        return f"{len(self)} of {self.source.describe()}"
+
+
+def _group_sizes(numbers: list[int], groups: list[int]) -> list[int]:
+    sizes, end, at = [], 0, 0
+    for group in groups:
+        end += group
+        first = at
+        while at < len(numbers) and numbers[at] < end:
+            at += 1
+        sizes.append(at - first)
+    return [size for size in sizes if size]

@@ -1,0 +1,151 @@
+"""The index of a folder of shards, `index.json`: where each sample lies, so that any can be read at once.
+
+{"format": "brushnet-shards", "version": 1,
+ "shards": [{"file": "shard-000000.tar", "sha256": "...", "bytes": N, "samples": [{"key", "offset", "size"}, ...]}]}
+
+An index may come from elsewhere: nothing in it is believed before it is checked. `scan` makes up for a missing one.
+"""
+
+import hashlib
+import json
+import re
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from brushnet import images
+from brushnet.errors import UserError
+
+NAME = "index.json"
+FORMAT = "brushnet-shards"
+VERSION = 1
+_BLOCK = 512  # of a tar; the end is marked by zero blocks
+_SHARD_NAME = re.compile(r"[\w-][\w.-]*\.tar", re.ASCII)  # no separator, no leading dot: nothing outside the folder
+
+
+class Sample(NamedTuple):
+    """Where an encoded photo lies in its shard, in bytes."""
+
+    key: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One tar. `sha256` is empty for a scanned one: reading gigabytes to know it is not worth the wait."""
+
+    file: str
+    sha256: str
+    bytes: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the headers of a tar say; `cut_at_byte` is None for a whole one."""
+
+    shard: Shard
+    cut_at_byte: int | None
+    lost: int  # samples that begin before the cut and end after it
+
+
+def write(shards: Iterable[Shard], folder: Path) -> None:
+    entries = [{**vars(shard), "samples": [sample._asdict() for sample in shard.samples]} for shard in shards]
+    content = {"format": FORMAT, "version": VERSION, "shards": entries}
+    (folder / NAME).write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def parse(data: bytes, where: str) -> list[Shard] | None:
+    """The shards of an index; None when the file is something else's index.json. A wrong value is a UserError."""
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where} is no JSON: {type(error).__name__}; delete it to have the shards scanned") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return None
+    _check(
+        content.get("version") == VERSION, where, f"version {content.get('version')!r}, this brushnet reads {VERSION}"
+    )
+    shards = [_shard(entry, where) for entry in _list(content, "shards", where)]
+    names = [shard.file for shard in shards]
+    _check(len(set(names)) == len(names), where, "a shard is listed twice")
+    return shards
+
+
+def _shard(entry: Any, where: str) -> Shard:
+    _check(isinstance(entry, dict), where, f"a shard must be an object, got {entry!r:.60}")
+    file, sha256 = entry.get("file"), entry.get("sha256")
+    plain = isinstance(file, str) and _SHARD_NAME.fullmatch(file)
+    _check(plain, where, f"file must be the plain name of a .tar beside the index, got {file!r:.60}")
+    digest = isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)
+    _check(digest, where, f"sha256 must be 64 hexadecimal digits, got {sha256!r:.80}")
+    size = _count(entry, "bytes", where)
+    samples = tuple(_sample(item, size, where) for item in _list(entry, "samples", where))
+    return Shard(file, sha256, size, samples)
+
+
+def _sample(entry: Any, shard_bytes: int, where: str) -> Sample:
+    _check(isinstance(entry, dict), where, f"a sample must be an object, got {entry!r:.60}")
+    key = entry.get("key")
+    _check(isinstance(key, str) and key.isprintable(), where, f"key must be printable text, got {key!r:.60}")
+    sample = Sample(key, _count(entry, "offset", where), _count(entry, "size", where))
+    inside = sample.offset + sample.size <= shard_bytes
+    _check(inside, where, f"sample {key!r:.60} ends at byte {sample.offset + sample.size} of {shard_bytes}")
+    return sample
+
+
+def _count(entry: dict[str, Any], name: str, where: str) -> int:
+    value = entry.get(name)
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    _check(whole, where, f"{name} must be a whole number of at least 0, got {value!r:.60}")
+    return int(entry[name])
+
+
+def _list(entry: dict[str, Any], name: str, where: str) -> list[Any]:
+    _check(isinstance(entry.get(name), list), where, f"{name} must be a list, got {entry.get(name)!r:.60}")
+    return list(entry[name])
+
+
+def _check(holds: object, where: str, cause: str) -> None:
+    if not holds:
+        raise UserError(f"{where} is not a valid index of shards: {cause}")
+
+
+def scan(path: Path) -> Scan:
+    """Entry of a tar without an index, from its headers alone. Of a tar that is cut off the whole samples are kept."""
+    samples: dict[str, Sample] = {}
+    length = path.stat().st_size
+    end = lost = 0
+    with path.open("rb") as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as tar:
+                for member in _members(tar):
+                    key, _, extension = member.name.rpartition("/")[2].partition(".")
+                    if member.offset_data + member.size > length:
+                        lost, end = lost + 1, member.offset
+                        break
+                    end = tar.offset
+                    if f".{extension.lower()}".endswith(images.SUFFIXES):
+                        key = member.name[: len(member.name) - len(extension) - 1]
+                        samples.setdefault(key, Sample(key, member.offset_data, member.size))
+        except (tarfile.TarError, ValueError, OverflowError):
+            pass  # told from a good end by the missing zero block
+        file.seek(end)
+        whole = not lost and file.read(_BLOCK) == bytes(_BLOCK)
+    return Scan(Shard(path.name, "", length, tuple(samples.values())), None if whole else end, lost)
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in tar:
+        if member.size < 0:  # would send tarfile round in circles
+            return
+        if member.isreg() and not member.issparse():
+            yield member
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
