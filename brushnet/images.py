@@ -56,6 +56,7 @@ _BROKEN = (
     TypeError,
 )
 
+Image.init()  # Pillow loads its readers on demand, but not when `formats` names them: PNG would fail on MPO's absence
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm would go off at 89 megapixels, a good camera's picture
 
 
