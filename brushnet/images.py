@@ -10,6 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from brushnet.errors import BrushnetError, ImageError, UserError
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 MAX_PIXELS = 200_000_000  # a small file can claim more pixels than fit in memory
 # Only formats that Pillow decodes itself: its EPS reader, for one, would start Ghostscript on an untrusted file.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+# MPO is not named: Pillow registers it with JPEG, and asking for it by itself is a KeyError.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     ".jpg": {"format": "JPEG", "subsampling": 0},
     ".jpeg": {"format": "JPEG", "subsampling": 0},
@@ -56,7 +58,6 @@ _BROKEN = (
     TypeError,
 )
 
-Image.init()  # Pillow loads its readers on demand, but not when `formats` names them: PNG would fail on MPO's absence
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm would go off at 89 megapixels, a good camera's picture
 
 
@@ -104,7 +105,8 @@ def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95
 
     `quality`, 1 to 100, is that of JPEG and WebP; the other formats lose nothing.
 
-    Written under a temporary name and renamed: nobody ever sees half a picture.
+    Written under a temporary name and renamed: nobody ever sees half a picture. ImageError where the format cannot hold
+    a picture of this size, BrushnetError where the disk cannot.
     """
     path = Path(path)
     options = _SAVE_OPTIONS.get(path.suffix.lower())
@@ -113,15 +115,27 @@ def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95
     if options["format"] in ("JPEG", "WEBP"):  # Pillow refuses it for TIFF
         options = {**options, "quality": quality}
     image = to_uint8(image_13HW.detach()).reshape(image_13HW.shape[-3:]).cpu()
+    encoded = _encode(image, options)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _to_pillow(image).save(partial, **options)
+        partial.write_bytes(encoded)
         os.replace(partial, path)
     except OSError as error:
         raise BrushnetError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be made, it cannot be removed
+            partial.unlink()
+
+
+def _encode(image_uint8: Tensor, options: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        _to_pillow(image_uint8).save(buffer, **options)
+    except (OSError, ValueError) as error:  # JPEG ends at 65,500 px a side, WebP at 16,383
+        height, width = image_uint8.shape[-2:]
+        raise ImageError(f"{width} x {height} px cannot be written as {options['format']}: {error}") from error
+    return buffer.getvalue()
 
 
 def encode_jpeg(image_uint8: Tensor, *, quality: int) -> bytes:

@@ -13,7 +13,7 @@ def parse_strokes(text: str, *, option: str = "--strokes") -> list[float]:
 
 def labels(scales: Sequence[float]) -> list[str]:
     """Short texts that tell the scales apart: two decimals, more where those would not do."""
-    return [f"{scale:.2f}" if float(f"{scale:.2f}") == scale else f"{scale:g}" for scale in scales]
+    return [f"{scale:.2f}" if float(f"{scale:.2f}") == float(f"{scale:g}") else f"{scale:g}" for scale in scales]
 
 
 def without_doubles(scales: Sequence[float]) -> list[float]:

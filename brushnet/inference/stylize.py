@@ -74,8 +74,8 @@ def stylize_files(
 ) -> StylizeReport:
     """Paint every photo at every stroke scale. No `strokes`: the model's own scale.
 
-    A wrong request is a UserError before anything is written. A picture that cannot be read does not stop the rest: it
-    is in the report. Failing to write does (BrushnetError): the next one would fail too.
+    A wrong request is a UserError before anything is written. A picture that cannot be read, or that its format cannot
+    hold, does not stop the rest: it is in the report. A full disk does (BrushnetError): the next would fail too.
     """
     if not inputs:
         raise UserError("no input; give pictures or folders")
@@ -142,7 +142,8 @@ class _Run:
         row = [_thumbnail(photo_13HW)]
         for number, (scale, path) in enumerate(zip(self.scales, job.outputs, strict=True), start=1):
             painted = self.model(photo_13HW, scale, style=self.style).cpu()
-            self._write(painted, path)
+            images.write(painted, path, quality=self.quality)
+            self.report.written.append(path)
             row.append(_thumbnail(painted))
             if number < len(self.scales):
                 self._show_progress(self.visited * len(self.scales) + number, total, job.photo)
@@ -153,16 +154,6 @@ class _Run:
     def _show_progress(self, done: int, total: int, photo: Path) -> None:
         if self.progress:
             self.progress(done, total, photo)
-
-    def _write(self, painted: Tensor, path: Path) -> None:
-        try:
-            images.write(painted, path, quality=self.quality)
-        except BrushnetError as error:
-            if isinstance(error.__cause__, OSError) and error.__cause__.errno is None:
-                # The encoder's refusal of this very picture (JPEG: 65,500 px a side), not a full disk.
-                raise ImageError(str(error)) from error
-            raise
-        self.report.written.append(path)
 
     def _write_sheet(self, path: Path, *, photos: int) -> None:
         if photos > len(self.rows):
