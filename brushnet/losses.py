@@ -58,7 +58,8 @@ class LossSpec:
 def gram(feats_BCHW: Tensor) -> Tensor:
     """Gram matrix of each sample, divided by the number of positions. Returns (B, C, C), float32.
 
-    Divided by H*W and not by C*H*W as in Johnson et al. (2016, eq. 3): energies are compared as ratios, where C cancels.
+    Divided by H*W and not by C*H*W as in Johnson et al. (2016, eq. 3): energies are compared as ratios,
+    where C cancels.
     """
     feats_BCN = feats_BCHW.flatten(2).float()
     return feats_BCN @ feats_BCN.mT / feats_BCN.shape[-1]

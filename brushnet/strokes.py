@@ -106,7 +106,9 @@ class Painting:
         """
         zoom = self.largest_scale / scale  # file pixels per S_s pixel
         sizes = [min(crop_px, max(1, round(side / zoom))) for side in self.pixels.shape[-2:]]
-        boxes = [min(side, max(1, round(size * zoom))) for side, size in zip(self.pixels.shape[-2:], sizes, strict=True)]
+        boxes = [
+            min(side, max(1, round(size * zoom))) for side, size in zip(self.pixels.shape[-2:], sizes, strict=True)
+        ]
         draws = seeds.rng(seed, "style crop", index).uniform(size=2)
         top, left = (
             int(draw * (side - box + 1)) for draw, side, box in zip(draws, self.pixels.shape[-2:], boxes, strict=True)

@@ -1,7 +1,7 @@
 """VGG-like loss network (Simonyan and Zisserman 2015): features by layer name, frozen, normalisation inside.
 
-Built from a state dict in torchvision's key layout (`features.0.weight`, ...) of any depth and widths: the layers' names
-follow from the indices alone, since each convolution is followed by a ReLU and each stage ends in a pooling.
+Built from a state dict in torchvision's key layout (`features.0.weight`, ...) of any depth and widths: the names of
+layers follow from the indices alone, since each convolution is followed by a ReLU and each stage ends in a pooling.
 """
 
 from collections.abc import Iterable, Mapping

@@ -40,6 +40,7 @@ class ConditionEmbedding(nn.Module):
         self.affine = nn.Conv2d(embedding, 2 * sum(channels_per_norm), 1)
         # At first every condition gives plain instance norm: scale 1, shift 0, plus a small response.
         nn.init.normal_(self.affine.weight, std=0.02)
+        assert self.affine.bias is not None
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> list[tuple[Tensor, Tensor]]:

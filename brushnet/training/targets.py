@@ -63,7 +63,9 @@ class StyleBank:
     def target(self, log2_stroke_B: Tensor, style_B: Tensor) -> dict[Key, StyleTarget]:
         """Target of each sample at its scale (octaves) and for its painting (index)."""
         low, part = self._locate(log2_stroke_B)
-        return {key: self._interpolate(rows, low + style_B * len(self.octaves), part) for key, rows in self.rows.items()}
+        return {
+            key: self._interpolate(rows, low + style_B * len(self.octaves), part) for key, rows in self.rows.items()
+        }
 
     def _locate(self, log2_stroke_B: Tensor) -> tuple[Tensor, Tensor]:
         last = len(self.octaves) - 1
@@ -91,7 +93,14 @@ class CropTargets:
     """
 
     def __init__(
-        self, bank: StyleBank, paintings: Sequence[Painting], lossnet: LossNetwork, spec: LossSpec, *, crop_px: int, seed: int
+        self,
+        bank: StyleBank,
+        paintings: Sequence[Painting],
+        lossnet: LossNetwork,
+        spec: LossSpec,
+        *,
+        crop_px: int,
+        seed: int,
     ):
         self.bank, self.paintings, self.lossnet, self.spec = bank, paintings, lossnet, spec
         self.crop_px, self.seed = crop_px, seed
@@ -102,9 +111,9 @@ class CropTargets:
         whole = self.bank.target(log2_stroke_B, style_B)
         device = next(iter(whole.values())).matrix_energy.device
         crops = [
-            self.paintings[int(style)].random_crop(
-                2.0 ** float(octave), self.crop_px, seed=self.seed, index=int(index)
-            ).to(device)
+            self.paintings[int(style)]
+            .random_crop(2.0 ** float(octave), self.crop_px, seed=self.seed, index=int(index))
+            .to(device)
             for octave, style, index in zip(log2_stroke_B, style_B, indices_B, strict=True)
         ]
         found = self._statistics(crops)

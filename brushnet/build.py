@@ -1,0 +1,179 @@
+"""Configuration -> objects, in plain code: the whole call graph of a run in one place."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from brushnet import config, images, samples, seeds
+from brushnet.config import Config
+from brushnet.data.module import PhotoData
+from brushnet.losses import LossSpec
+from brushnet.lossnet import LossNetwork, load_lossnet
+from brushnet.models import ModelMeta
+from brushnet.nets import ResidualTransformer
+from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.loggers import check_logger, open_loggers
+from brushnet.training.module import StyleTraining
+from brushnet.training.run import RunOptions, run
+
+RANDOM_LOSSNET_PHOTO_PX = 128
+
+
+def train(cfg: Config, out_dir: Path, *, resume_from: Path | None = None, allow_pipe: bool = False) -> None:
+    """Builds everything from a checked configuration and runs it. Raises BrushnetError, Stopped.
+
+    What can be wrong with the files is found before anything is written into `out_dir`.
+    """
+    stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
+    paintings = build_paintings(cfg, stroke)
+    lossnet = build_lossnet(cfg)
+    data = build_data(cfg, allow_pipe=allow_pipe)
+    data.setup("fit")
+    check_logger(cfg.logger.kind)
+    module = build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    config.save(cfg, out_dir / "config.yaml")
+    loggers = open_loggers(cfg.logger.kind, out_dir, project=cfg.logger.project, name=cfg.logger.name or out_dir.name)
+    run(module, data, build_options(cfg, out_dir), loggers=loggers, resume_from=resume_from)
+
+
+def build_paintings(cfg: Config, stroke: StrokeRange) -> list[Painting]:
+    paintings = [Painting.open(samples.resolve(name), reference_px=cfg.style.reference_px) for name in cfg.style.files]
+    for painting in paintings:
+        painting.check(stroke)
+    return paintings
+
+
+def build_spec(cfg: Config) -> LossSpec:
+    loss = cfg.loss
+    return LossSpec(
+        style_layers={layer.name: layer.weight for layer in loss.style_layers},
+        content_layers={layer.name: layer.weight for layer in loss.content_layers},
+        style_weight=loss.style_weight,
+        content_weight=loss.content_weight,
+        mean_weight=loss.mean_weight,
+        tv_weight=loss.tv_weight,
+        pyramid_levels=loss.pyramid_levels,
+        content_level=loss.content_level,
+        statistic=loss.statistic,
+    )
+
+
+def build_lossnet(cfg: Config) -> LossNetwork:
+    weights = cfg.lossnet.weights
+    photos = _shipped_photos() if weights == "random" else None
+    return load_lossnet(weights, arch=cfg.lossnet.arch, layers=build_spec(cfg).layers, photos_B3HW=photos)
+
+
+def _shipped_photos() -> Tensor:
+    """The sample photos' middles, (B, 3, 128, 128): random filters are standardised on them, always the same."""
+    px = RANDOM_LOSSNET_PHOTO_PX
+    pictures = []
+    for path in images.list_images(samples.resolve("sample:photos"))[:8]:
+        photo = images.resize_short_side(images.read_uint8(path), px)
+        top, left = ((side - px) // 2 for side in photo.shape[-2:])
+        pictures.append(images.to_float(photo[:, top : top + px, left : left + px]))
+    return torch.stack(pictures)
+
+
+def build_data(cfg: Config, *, allow_pipe: bool) -> PhotoData:
+    return PhotoData(
+        path=str(samples.resolve(cfg.data.path)),
+        val_path=str(samples.resolve(cfg.data.val_path)) if cfg.data.val_path else None,
+        source=cfg.data.source,
+        crop_px=cfg.trainer.crop_px,
+        batch_size=cfg.trainer.batch_size,
+        seed=cfg.seed,
+        workers=cfg.data.workers,
+        val_photos=cfg.data.val_photos,
+        allow_pipe=allow_pipe,
+        cache_dir=cfg.data.cache_dir,
+    )
+
+
+def build_net(cfg: Config) -> ResidualTransformer:
+    with seeds.torch_seeded(cfg.seed, "net"):
+        return ResidualTransformer(
+            width=cfg.net.width,
+            blocks=cfg.net.blocks,
+            stroke_embedding=cfg.net.stroke_embedding,
+            styles=len(cfg.style.files),
+        )
+
+
+def build_module(cfg: Config, *, lossnet: LossNetwork, paintings: list[Painting], stroke: StrokeRange) -> StyleTraining:
+    trainer = cfg.trainer
+    return StyleTraining(
+        build_net(cfg),
+        lossnet=lossnet,
+        spec=build_spec(cfg),
+        paintings=paintings,
+        stroke=stroke,
+        target=cfg.style.target,
+        bank_step_octaves=cfg.style.bank_step_octaves,
+        crop_px=trainer.crop_px,
+        seed=cfg.seed,
+        learning_rate=trainer.learning_rate,
+        schedule=trainer.schedule,
+        warmup_steps=trainer.warmup_steps,
+        gradient_clip=trainer.gradient_clip,
+        ema_decay=trainer.ema_decay,
+        max_bad_steps=trainer.max_bad_steps,
+        total_steps=trainer.max_steps,
+        channels_last=trainer.channels_last,
+        compiled=trainer.compile,
+        describe=lambda module: build_meta(cfg, module).to_json(),
+    )
+
+
+def build_meta(cfg: Config, module: StyleTraining) -> ModelMeta:
+    """What the saved model says of itself."""
+    summary = {
+        "steps": module.global_step if module._trainer is not None else 0,
+        "seconds": round(module.seconds_trained, 1),
+        "batch_size": cfg.trainer.batch_size,
+        "crop_px": cfg.trainer.crop_px,
+        "lossnet": module.lossnet.name,
+        "style_weight": cfg.loss.style_weight,
+        "seed": cfg.seed,
+        "device": str(module.device),
+        "skipped_steps": module.bad_steps,
+        "losses": {name: round(value, 5) for name, value in module.last_losses.items()},
+    }
+    return ModelMeta.of(
+        module.net,
+        stroke_mode=cfg.stroke.mode,
+        stroke_min=cfg.stroke.min,
+        stroke_max=cfg.stroke.max,
+        reference_px=cfg.style.reference_px,
+        style_names=_distinct([painting.name for painting in module.paintings]),
+        training=summary,
+    )
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Two paintings of one file name get numbers."""
+    return [name if names.count(name) == 1 else f"{name}-{place}" for place, name in enumerate(names, start=1)]
+
+
+def build_options(cfg: Config, out_dir: Path) -> RunOptions:
+    trainer = cfg.trainer
+    return RunOptions(
+        out_dir=out_dir,
+        max_steps=trainer.max_steps,
+        max_seconds=seconds(trainer.max_time) if trainer.max_time else None,
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        precision=trainer.precision,
+        checkpoint_every_steps=trainer.checkpoint_every_steps,
+        validate_every_steps=trainer.validate_every_steps,
+        sample_every_steps=trainer.sample_every_steps,
+        log_every_steps=trainer.log_every_steps,
+    )
+
+
+def seconds(clock: str) -> float:
+    """Seconds of dd:hh:mm:ss."""
+    days, hours, minutes, left = map(int, clock.split(":"))
+    return ((days * 24 + hours) * 60 + minutes) * 60 + left

@@ -1,0 +1,234 @@
+"""The Lightning module: one step, its schedule, its averaged weights, what happens to a bad step.
+
+Optimisation is manual, so that a step whose loss or gradient is not finite can be skipped with the optimiser untouched.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from brushnet import seeds
+from brushnet.errors import BrushnetError
+from brushnet.losses import LossSpec
+from brushnet.lossnet import LossNetwork
+from brushnet.nets import ResidualTransformer
+from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.objective import loss_terms
+from brushnet.training.schedule import learning_rate_factor
+from brushnet.training.targets import CropTargets, StyleBank
+
+log = logging.getLogger(__name__)
+
+VALIDATION_SCALES = (0.5, 1.0, 2.0)  # those inside the trained range; outside it, its nearest end
+CHECKPOINT_KEY = "brushnet"
+
+
+class StyleTraining(pl.LightningModule):
+    """Trains `net` to paint photos with the paintings' strokes at any scale of `stroke`.
+
+    Batches are `{"photo": (B, 3, H, W) uint8, "index": (B,) global sample index}`. `describe(module)` returns the saved
+    model's metadata as a string; it goes into every checkpoint.
+    """
+
+    def __init__(
+        self,
+        net: ResidualTransformer,
+        *,
+        lossnet: LossNetwork,
+        spec: LossSpec,
+        paintings: Sequence[Painting],
+        stroke: StrokeRange,
+        target: str,
+        bank_step_octaves: float,
+        crop_px: int,
+        seed: int,
+        learning_rate: float,
+        schedule: str,
+        warmup_steps: int,
+        gradient_clip: float,
+        ema_decay: float,
+        max_bad_steps: int,
+        total_steps: int,
+        channels_last: bool = True,
+        compiled: bool = False,
+        describe: Callable[["StyleTraining"], str] | None = None,
+    ):
+        super().__init__()
+        self.automatic_optimization = False
+        self.net = net
+        self.ema = AveragedModel(net, multi_avg_fn=ramped_average(ema_decay)).requires_grad_(False).eval()
+        self.lossnet, self.spec = lossnet, spec
+        self.paintings, self.stroke, self.target = paintings, stroke, target
+        self.bank_step_octaves, self.crop_px, self.seed = bank_step_octaves, crop_px, seed
+        self.learning_rate, self.schedule, self.warmup_steps = learning_rate, schedule, warmup_steps
+        self.gradient_clip, self.max_bad_steps = gradient_clip, max_bad_steps
+        self.total_steps = total_steps  # a time budget lowers it once, early on (see TimeBudget)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.describe = describe
+        self.compiled = compiled
+        self.batches_done = 0
+        self.bad_steps = 0
+        self.bad_steps_in_a_row = 0
+        self.seconds_trained = 0.0
+        self.last_losses: dict[str, float] = {}
+        self.bank: StyleBank | None = None
+
+    def on_fit_start(self) -> None:
+        self.lossnet.to(self.device, memory_format=self.memory_format)
+        self.to(memory_format=self.memory_format)
+        if self.compiled:
+            self.net.compile()  # in place: keys stay clean
+        self.bank = StyleBank(
+            self.paintings,
+            self.lossnet,
+            self.spec,
+            self.stroke,
+            step_octaves=self.bank_step_octaves,
+            device=self.device,
+        )
+        self.crops = CropTargets(
+            self.bank, self.paintings, self.lossnet, self.spec, crop_px=self.crop_px, seed=self.seed
+        )
+
+    def paint(
+        self, photo_B3HW: Tensor, log2_stroke_B: Tensor, style_B: Tensor, *, net: nn.Module | None = None
+    ) -> Tensor:
+        """The painting (B, 3, H, W) of photos in [0, 1], by the averaged network unless another is given."""
+        weights_BK = nn.functional.one_hot(style_B, len(self.paintings)).to(photo_B3HW)
+        told = self.stroke.told(log2_stroke_B).to(photo_B3HW)
+        return (net or self.ema.module)(photo_B3HW, told, weights_BK.to(photo_B3HW.device))
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        indices_B = batch["index"].cpu()
+        photo = self._float(batch["photo"])
+        log2_stroke_B = self.stroke.sample(self.seed, indices_B)
+        style_B = self._draw_styles(indices_B)
+        assert self.bank is not None
+        if self.target == "bank":
+            targets = self.bank.target(log2_stroke_B, style_B)
+        else:
+            targets = self.crops.target(log2_stroke_B, style_B, indices_B)
+        painting = self.paint(photo, log2_stroke_B, style_B, net=self.net)
+        terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec)
+        means = {name: term.mean() for name, term in terms.items()}
+        self._descend(torch.stack(list(means.values())).sum(), means)
+        self.batches_done += 1
+
+    def _descend(self, loss: Tensor, means: dict[str, Tensor]) -> None:
+        optimizer, schedule = self._optimizer_and_schedule()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip)
+        if not torch.isfinite(norm + loss.detach()):
+            self._count_bad_step(loss, norm)
+            return
+        self.bad_steps_in_a_row = 0
+        optimizer.step()
+        schedule.step()
+        self.ema.update_parameters(self.net)
+        self._log_step(loss, means, norm, schedule.get_last_lr()[0])
+
+    def _optimizer_and_schedule(self) -> tuple[Any, Any]:
+        return self.optimizers(), self.lr_schedulers()
+
+    def _count_bad_step(self, loss: Tensor, norm: Tensor) -> None:
+        self.bad_steps += 1
+        self.bad_steps_in_a_row += 1
+        log.warning(
+            "step skipped: loss %g, gradient norm %g (%d skipped so far, %d in a row)",
+            float(loss),
+            float(norm),
+            self.bad_steps,
+            self.bad_steps_in_a_row,
+        )
+        if self.bad_steps_in_a_row >= self.max_bad_steps:
+            raise BrushnetError(
+                f"training stopped: {self.bad_steps_in_a_row} steps in a row had a non-finite loss or gradient; "
+                "try a lower trainer.learning_rate, trainer.gradient_clip or trainer.precision=32-true, "
+                "and go on from the last checkpoint with resume="
+            )
+
+    def _log_step(self, loss: Tensor, means: dict[str, Tensor], norm: Tensor, rate: float) -> None:
+        terms = {f"train/{name}": value.detach() for name, value in means.items()}
+        self.log_dict(
+            {
+                "train/loss": loss.detach(),
+                **terms,
+                "train/gradient_norm": norm,
+                "train/learning_rate": rate,
+                "train/skipped_steps": float(self.bad_steps),
+            }
+        )
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        photo = self._float(batch["photo"])
+        assert self.bank is not None
+        for scale in self.stroke.inside(VALIDATION_SCALES):
+            octaves_B = torch.full((len(photo),), math.log2(scale))
+            style_B = torch.arange(len(photo)) % len(self.paintings)
+            targets = self.bank.target(octaves_B, style_B)
+            painting = self.paint(photo, octaves_B, style_B)
+            terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec)
+            style = torch.stack([term for name, term in terms.items() if name.startswith("style/")]).sum(dim=0)
+            found = {
+                "val/loss": torch.stack(list(terms.values())).sum(dim=0),
+                "val/content": terms["content"],
+                "val/style": style,
+                f"val/style@{scale:g}": style,
+            }
+            for name, value in found.items():
+                self._validation.setdefault(name, []).append(value)
+
+    def on_validation_epoch_start(self) -> None:
+        self._validation: dict[str, list[Tensor]] = {}
+
+    def on_validation_epoch_end(self) -> None:
+        means = {name: torch.cat(values).mean() for name, values in self._validation.items()}
+        self.log_dict(means)
+        self.last_losses = {name: float(value) for name, value in means.items()}
+
+    def _float(self, photo: Tensor) -> Tensor:
+        return (photo.float() / 255).contiguous(memory_format=self.memory_format)
+
+    def _draw_styles(self, indices_B: Tensor) -> Tensor:
+        if len(self.paintings) == 1:
+            return torch.zeros_like(indices_B)
+        return seeds.uniform(self.seed, "style", indices_B, 0, len(self.paintings)).long()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.Adam(self.net.parameters(), lr=self.learning_rate)
+        return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_factor)]
+
+    def _rate_factor(self, step: int) -> float:
+        return learning_rate_factor(self.schedule, step, total_steps=self.total_steps, warmup_steps=self.warmup_steps)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["progress"] = {name: getattr(self, name) for name in PROGRESS}
+        if self.describe is not None:
+            checkpoint[CHECKPOINT_KEY] = self.describe(self)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        saved = checkpoint["progress"]
+        for name in PROGRESS:
+            setattr(self, name, saved[name])
+
+
+PROGRESS = ("batches_done", "bad_steps", "total_steps", "seconds_trained", "last_losses")
+
+
+def ramped_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Exponential moving average that forgets its start: decay (1 + n) / (10 + n) until it reaches `decay`."""
+
+    @torch.no_grad()
+    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+        steps = int(count)
+        weight = 1 - min(decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(averaged, current, weight)
+
+    return average

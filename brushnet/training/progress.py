@@ -1,0 +1,87 @@
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+import logging
+import statistics
+import sys
+import time
+from collections import deque
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from brushnet.training.module import StyleTraining
+
+log = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 0.5
+LINE_SECONDS = 20.0
+
+
+class ProgressReport(pl.Callback):
+    """Step, steps/s, images/s, losses and time left.
+
+    Lightning's own bar counts epochs, which an endless stream does not have.
+    """
+
+    def __init__(self, *, batch_size: int):
+        self.batch_size = batch_size
+        self.recent: deque[float] = deque(maxlen=50)
+        self.bar: Progress | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, StyleTraining)
+        self.shown = self.last = time.perf_counter()
+        if not trainer.is_global_zero or not sys.stderr.isatty():
+            return
+        self.bar = Progress(
+            TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+        )
+        self.bar.start()
+        self.task = self.bar.add_task("train", total=module.total_steps, completed=trainer.global_step, note="")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+        now = time.perf_counter()
+        self.recent.append(now - self.last)
+        self.last = now
+        due = REFRESH_SECONDS if self.bar else LINE_SECONDS
+        if not trainer.is_global_zero or now - self.shown < due:
+            return
+        self.shown = now
+        assert isinstance(module, StyleTraining)
+        self._show(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    on_exception = on_train_end  # type: ignore[assignment]
+
+    def _show(self, trainer: pl.Trainer, module: StyleTraining) -> None:
+        rate = 1 / statistics.median(self.recent)
+        note = f"{rate:.2f} steps/s  {rate * self.batch_size * trainer.world_size:.1f} images/s  {_losses(trainer)}"
+        if self.bar:
+            self.bar.update(self.task, completed=trainer.global_step, total=module.total_steps, note=note)
+            return
+        left = (module.total_steps - trainer.global_step) / rate
+        log.info("step %d/%d  %s  %s left", trainer.global_step, module.total_steps, note, _clock(left))
+
+
+def _losses(trainer: pl.Trainer) -> str:
+    metrics = trainer.callback_metrics
+    style = sum(float(value) for name, value in metrics.items() if name.startswith("train/style/"))
+    parts = {"loss": metrics.get("train/loss"), "content": metrics.get("train/content"), "style": style}
+    return "  ".join(f"{name} {float(value):.3f}" for name, value in parts.items() if value is not None)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,185 @@
+"""One run: trainer and callbacks around the module, from the first step or a checkpoint to the saved model."""
+
+import logging
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from brushnet import models
+from brushnet.data.module import PhotoData
+from brushnet.errors import Stopped, UserError
+from brushnet.models import ModelMeta
+from brushnet.training.callbacks import SampleGrids, StopAtTotal, StopOnSignal, StreamPosition, TimeBudget
+from brushnet.training.metrics_csv import MetricsCsv
+from brushnet.training.module import CHECKPOINT_KEY, StyleTraining
+from brushnet.training.progress import ProgressReport
+
+log = logging.getLogger(__name__)
+
+SAMPLE_PHOTOS = 5
+SAMPLE_PX = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a run is carried out; nothing here changes what is learnt, but for its length and arithmetic."""
+
+    out_dir: Path
+    max_steps: int
+    max_seconds: float | None
+    accelerator: str
+    devices: int
+    precision: str
+    checkpoint_every_steps: int
+    validate_every_steps: int
+    sample_every_steps: int
+    log_every_steps: int
+
+
+def run(
+    module: StyleTraining, data: PhotoData, options: RunOptions, *, loggers: Sequence[Any], resume_from: Path | None
+) -> None:
+    """Trains and writes `model.safetensors`, `metrics.csv`, `samples/` and `checkpoints/` into `options.out_dir`.
+
+    Raises Stopped where the user stopped it (everything is saved by then), BrushnetError where training failed.
+    """
+    metrics = MetricsCsv(options.out_dir / "metrics.csv")
+    if resume_from is not None and _prepare_resume(resume_from, metrics, options):
+        return
+    data.setup("fit")
+    stop = StopOnSignal()
+    last = _last_checkpoint(options)
+    trainer = pl.Trainer(
+        accelerator=options.accelerator,
+        devices=options.devices,
+        strategy="ddp" if options.devices > 1 else "auto",
+        precision=options.precision,  # type: ignore[arg-type]
+        max_steps=options.max_steps,
+        max_epochs=-1,
+        logger=[metrics, *loggers],
+        callbacks=[*_callbacks(data, options), stop, last, _best_checkpoint(options)],
+        val_check_interval=min(options.validate_every_steps, options.max_steps),
+        check_val_every_n_epoch=None,
+        log_every_n_steps=options.log_every_steps,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=options.out_dir,
+    )
+    started, before = time.perf_counter(), module.seconds_trained
+    with _quiet_lightning():
+        trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
+    module.seconds_trained = before + time.perf_counter() - started
+    _finish(trainer, module, options, stopped=stop.received is not None)
+
+
+def _callbacks(data: PhotoData, options: RunOptions) -> list[pl.Callback]:
+    photos = data.sample_photos(SAMPLE_PHOTOS, SAMPLE_PX)
+    callbacks: list[pl.Callback] = [
+        StreamPosition(),
+        ProgressReport(batch_size=data.batch_size),
+        SampleGrids(options.out_dir / "samples", photos, every_steps=options.sample_every_steps),
+    ]
+    if options.max_seconds is not None:
+        budget = TimeBudget(
+            options.max_seconds,
+            max_steps=options.max_steps,
+            validate_every_steps=options.validate_every_steps,
+            validation_batches=len(data.val_dataloader()),
+        )
+        callbacks.append(budget)
+    return [*callbacks, StopAtTotal()]
+
+
+def _last_checkpoint(options: RunOptions) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        options.out_dir / "checkpoints",
+        filename="last",
+        every_n_train_steps=options.checkpoint_every_steps,
+        enable_version_counter=False,
+        save_top_k=1,
+    )
+
+
+def _best_checkpoint(options: RunOptions) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        options.out_dir / "checkpoints",
+        filename="best",
+        monitor="val/loss",
+        enable_version_counter=False,
+        save_top_k=1,
+    )
+
+
+def _finish(trainer: pl.Trainer, module: StyleTraining, options: RunOptions, *, stopped: bool) -> None:
+    last = options.out_dir / "checkpoints" / "last.ckpt"
+    trainer.save_checkpoint(last)  # collective: every rank takes part
+    unfinished = trainer.global_step < module.total_steps
+    if trainer.is_global_zero:
+        save_model(module, options.out_dir / "model.safetensors")
+    if stopped and unfinished:
+        raise Stopped(
+            f"stopped at step {trainer.global_step} of {module.total_steps}; "
+            f"continue with: brushnet train resume={options.out_dir}"
+        )
+    log.info("trained %d steps in %.0f s: %s", trainer.global_step, module.seconds_trained, options.out_dir)
+
+
+def save_model(module: StyleTraining, path: Path) -> None:
+    """The averaged network as a style model."""
+    assert module.describe is not None
+    meta = ModelMeta.from_json(module.describe(module), source=str(path))
+    models.save(path, module.ema.module, meta)
+
+
+def _prepare_resume(checkpoint: Path, metrics: MetricsCsv, options: RunOptions) -> bool:
+    """Cuts the metrics back to the checkpoint. True where there is nothing left to train."""
+    step, total = _read_progress(checkpoint)
+    done = min(total, options.max_steps) if options.max_seconds is not None else options.max_steps
+    if step >= done:
+        log.info("%s is finished: %d of %d steps are trained", options.out_dir, step, done)
+        return True
+    metrics.cut_after(step)
+    log.info("continuing %s at step %d of %d", options.out_dir, step, done)
+    return False
+
+
+def _read_progress(checkpoint: Path) -> tuple[int, int]:
+    """Step and planned steps of a training checkpoint of ours."""
+    try:
+        content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
+        if CHECKPOINT_KEY in content:
+            return int(content["global_step"]), int(content["progress"]["total_steps"])
+    except Exception as err:  # torch raises many kinds for a file that is no checkpoint
+        reason = str(err).splitlines()[0] if str(err) else type(err).__name__
+        raise UserError(f"resume={checkpoint} cannot be read as a checkpoint: {reason}") from err
+    raise UserError(f"resume={checkpoint} is no checkpoint of brushnet train")
+
+
+class _quiet_lightning(warnings.catch_warnings):  # noqa: N801
+    """Leaves out what Lightning says about choices that are ours."""
+
+    NOISE = (
+        ".*does not have many workers.*",
+        ".*LeafSpec.*",
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*You're resuming from a checkpoint that ended before the epoch ended.*",
+        ".*GPU available but not used.*",
+        ".*IterableDataset.*",
+        ".*number of training batches.*",
+    )
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        for message in self.NOISE:
+            warnings.filterwarnings("ignore", message=message)
+        logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+        return entered
