@@ -80,7 +80,7 @@ class ModelMeta:
             "stroke": {"mode": self.stroke_mode, "min": self.stroke_min, "max": self.stroke_max},
             "reference_px": self.reference_px,
             "style_names": list(self.style_names),
-            "training": dict(self.training),
+            "training": _finite(dict(self.training)),
         }
         # Sorted: the same model gives the same bytes.
         return json.dumps(content, sort_keys=True, allow_nan=False)
@@ -110,6 +110,15 @@ class ModelMeta:
             training=fields.mapping("training"),
             version=fields.name("version"),
         )
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinity become null: JSON has neither, and a loss may be one at the moment of saving."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _parse(text: str, source: str) -> Any:

@@ -1,5 +1,6 @@
 """The saved style model: what goes in comes out, and nothing that a stranger put into the file does harm."""
 
+import dataclasses
 import json
 import pickle
 import zipfile
@@ -85,6 +86,11 @@ class TestRoundTrip:
         assert model.style_names == ("painting-0",)
         assert model.meta.training["losses"] == {"content": 0.5}
         assert model.meta.version == brushnet.__version__
+
+    def test_loss_that_is_not_finite_does_not_prevent_saving(self):
+        meta = dataclasses.replace(make_meta(make_net()), training={"losses": {"tv": float("nan")}, "rates": [1.0]})
+        read = ModelMeta.from_json(meta.to_json(), source="FILE")
+        assert read.training == {"losses": {"tv": None}, "rates": [1.0]}
 
     def test_channels_last_bfloat16_network_is_saved_as_float32(self, tmp_path, photo):
         net = make_net().to(torch.bfloat16).to(memory_format=torch.channels_last)
