@@ -6,7 +6,7 @@ checked here, before anything is allocated from it.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ KEY = "brushnet"  # under which the JSON lies in the safetensors metadata and in
 STROKE_MODES = ("conditioned", "mixed", "fixed")
 
 LARGEST_JSON_CHARS = 1_000_000
-NET_LIMITS = {"width": 256, "blocks": 64, "stroke_embedding": 1024, "styles": 256}
+NET_LIMITS = {"width": 256, "blocks": 64, "stroke_embedding": 1024, "styles": 4096}
 STROKE_LIMITS = (1 / 64, 64.0)
 REFERENCE_LIMITS_PX = (16, 16384)
 
@@ -51,20 +51,19 @@ class ModelMeta:
         stroke_min: float,
         stroke_max: float,
         reference_px: int,
-        style_names: list[str] | tuple[str, ...],
+        style_names: Sequence[str],
         training: Mapping[str, Any] | None = None,
     ) -> "ModelMeta":
-        """Of a network at hand: its shape is read off its attributes."""
+        """Of a network at hand: its shape is read off its attributes. Style names are made printable and different."""
         assert isinstance(net, ResidualTransformer)
         shape = {name: getattr(net, name) for name in NET_LIMITS}
-        names = tuple(style_names)
         return cls(
             **shape,
             stroke_mode=stroke_mode,
             stroke_min=float(stroke_min),
             stroke_max=float(stroke_max),
             reference_px=reference_px,
-            style_names=names,
+            style_names=_clean_names(style_names),
             training=training or {},
         )
 
@@ -202,6 +201,15 @@ class _Fields:
         if not fits or len(set(values)) != count:
             raise self.error(name, values, allowed)
         return tuple(values)
+
+
+def _clean_names(names: Sequence[str]) -> tuple[str, ...]:
+    """File names may hold what `_is_name` refuses; that must not come out after hours of training."""
+    clean: list[str] = []
+    for number, name in enumerate(names, start=1):
+        text = "".join(letter if letter.isprintable() else "_" for letter in name)[:190] or "painting"
+        clean.append(text if text not in clean else f"{text}-{number}")
+    return tuple(clean)
 
 
 def _is_name(value: Any) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 import brushnet
 from brushnet import models, samples
+from brushnet.config import schema
 from brushnet.errors import BrushnetError, UserError
 from brushnet.models import ModelMeta, StyleModel
 from brushnet.nets import ResidualTransformer
@@ -127,6 +128,36 @@ class TestRoundTrip:
         state = torch.get_rng_state()
         models.load(saved)
         assert torch.equal(torch.get_rng_state(), state)
+
+
+class TestWhatTrainingMayWrite:
+    """A limit that training does not know would show after hours of it."""
+
+    def test_style_names_of_any_files_are_taken(self):
+        names = ["a", "a", "b\n\x1b[2J", "", "c" * 300]
+        net = make_net(styles=5)
+        meta = ModelMeta.of(
+            net, stroke_mode="conditioned", stroke_min=0.5, stroke_max=2, reference_px=64, style_names=names
+        )
+        assert ModelMeta.from_json(meta.to_json(), source="FILE") == meta
+        assert meta.style_names == ("a", "a-2", "b__[2J", "painting", "c" * 190)
+
+    @pytest.mark.parametrize("end", ["min", "max"])
+    def test_limits_of_the_configuration_are_within_those_of_the_file(self, end):
+        def limit(options, name):
+            return getattr(options.__dataclass_fields__[name].metadata["rule"], end)
+
+        net = {name: limit(schema.NetOptions, name) for name in ["width", "blocks", "stroke_embedding"]}
+        meta = ModelMeta(
+            **net,
+            styles=1,
+            stroke_mode="fixed",
+            stroke_min=limit(schema.StrokeOptions, "min"),
+            stroke_max=limit(schema.StrokeOptions, "max"),
+            reference_px=limit(schema.StyleOptions, "reference_px"),
+            style_names=("a",),
+        )
+        assert ModelMeta.from_json(meta.to_json(), source="FILE") == meta
 
 
 class TestCheckpoint:
@@ -288,7 +319,7 @@ HOSTILE = {
     "no width": (("net", "width"), None, r"net\.width must be a whole number from 1 to 256, got null"),
     "width true": (("net", "width"), True, r"net\.width must be .* got true"),
     "half a block": (("net", "blocks"), 0.5, r"net\.blocks must be a whole number from 1 to 64, got 0\.5"),
-    "many styles": (("net", "styles"), 10**6, r"net\.styles must be a whole number from 1 to 256"),
+    "many styles": (("net", "styles"), 10**6, r"net\.styles must be a whole number from 1 to 4096"),
     "no net": (("net",), [1], r"'net' must be a JSON object, got \[1\]"),
     "format 0": (("format",), 0, r"format must be a whole number from 1"),
     "mode": (("stroke", "mode"), "wild", r'stroke\.mode must be one of conditioned, mixed, fixed, got "wild"'),
