@@ -207,8 +207,10 @@ def _clean_names(names: Sequence[str]) -> tuple[str, ...]:
     """File names may hold what `_is_name` refuses; that must not come out after hours of training."""
     clean: list[str] = []
     for number, name in enumerate(names, start=1):
-        text = "".join(letter if letter.isprintable() else "_" for letter in name)[:190] or "painting"
-        clean.append(text if text not in clean else f"{text}-{number}")
+        text = "".join(letter if letter.isprintable() else "_" for letter in name)[:150] or "painting"
+        while text in clean:
+            text += f"-{number}"
+        clean.append(text)
     return tuple(clean)
 
 

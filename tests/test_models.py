@@ -134,13 +134,13 @@ class TestWhatTrainingMayWrite:
     """A limit that training does not know would show after hours of it."""
 
     def test_style_names_of_any_files_are_taken(self):
-        names = ["a", "a", "b\n\x1b[2J", "", "c" * 300]
-        net = make_net(styles=5)
+        names = ["a-3", "a", "a", "b\n\x1b[2J", "", "c" * 300]
+        net = make_net(styles=6)
         meta = ModelMeta.of(
             net, stroke_mode="conditioned", stroke_min=0.5, stroke_max=2, reference_px=64, style_names=names
         )
         assert ModelMeta.from_json(meta.to_json(), source="FILE") == meta
-        assert meta.style_names == ("a", "a-2", "b__[2J", "painting", "c" * 190)
+        assert meta.style_names == ("a-3", "a", "a-3-3", "b__[2J", "painting", "c" * 150)
 
     @pytest.mark.parametrize("end", ["min", "max"])
     def test_limits_of_the_configuration_are_within_those_of_the_file(self, end):
