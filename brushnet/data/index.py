@@ -135,7 +135,7 @@ def scan(path: Path) -> Scan:
             pass  # told from a good end by the missing zero block
         file.seek(end)
         whole = not lost and file.read(_BLOCK) == bytes(_BLOCK)
-    return Scan(Shard(path.name, "", length, tuple(samples.values())), None if whole else end, lost)
+    return Scan(Shard(path.name, "", length, tuple(samples.values())), None if whole else min(end, length), lost)
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

@@ -1,0 +1,188 @@
+"""module.py: the same batches for any number of workers and ranks; a validation that never changes."""
+
+import io
+import itertools
+import logging
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from brushnet.data.module import PhotoData, auto_workers
+from brushnet.data.photos import MAX_TRIES, Batches, Photos
+from brushnet.data.sources import open_source
+from brushnet.errors import BrushnetError
+
+
+def module(path, **options) -> PhotoData:
+    data = PhotoData(**{"path": str(path), "crop_px": 16, "batch_size": 4, "seed": 0, "workers": 0, **options})
+    data.setup()
+    return data
+
+
+def first_batches(data: PhotoData, count: int) -> list[dict[str, torch.Tensor]]:
+    return list(itertools.islice(data.train_dataloader(), count))
+
+
+def same(a: list[dict[str, torch.Tensor]], b: list[dict[str, torch.Tensor]]) -> bool:
+    return len(a) == len(b) and all(
+        torch.equal(x[k], y[k]) for x, y in zip(a, b, strict=True) for k in ("photo", "index")
+    )
+
+
+def test_batches_are_uint8_crops_with_their_global_index(photo_folder):
+    batch = first_batches(module(photo_folder(10)), 2)[1]
+    assert batch["photo"].shape == (4, 3, 16, 16)
+    assert batch["photo"].dtype == torch.uint8
+    assert batch["photo"].is_contiguous()
+    assert batch["index"].tolist() == [4, 5, 6, 7]
+    assert batch["index"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("kind", ["folder", "shards"])
+def test_batches_are_the_same_for_0_1_and_2_workers(photo_folder, shard_folder, kind):
+    path = photo_folder(12) if kind == "folder" else shard_folder(12)
+    alone = first_batches(module(path), 8)  # goes into the third epoch
+    assert same(first_batches(module(path, workers=1), 8), alone)
+    assert same(first_batches(module(path, workers=2), 8), alone)
+
+
+def test_replaced_photos_are_the_same_for_any_number_of_workers(photo_folder):
+    folder = photo_folder(12)
+    for number in range(4):
+        (folder / f"broken{number}.jpg").write_bytes(b"no picture")
+    alone = first_batches(module(folder), 8)
+    assert same(first_batches(module(folder, workers=2), 8), alone)
+
+
+def test_starting_at_a_batch_equals_skipping_to_it(photo_folder):
+    folder = photo_folder(10)
+    unbroken = first_batches(module(folder), 7)
+    data = module(folder)
+    data.batches_done = 3
+    resumed = module(folder)
+    resumed.load_state_dict(data.state_dict())
+    assert same(first_batches(resumed, 4), unbroken[3:])
+    assert resumed.state_dict() == {"batches": 3}
+
+
+def test_two_ranks_of_two_see_what_one_of_four_sees(photo_folder):
+    folder = photo_folder(10)
+    single = first_batches(module(folder, batch_size=4), 3)
+    photos = module(folder).photos
+    for step, batch in enumerate(single):
+        ranks = [next(iter(Batches(2, rank=r, world_size=2, first_batch=step))) for r in range(2)]
+        joined = torch.stack([photos[index]["photo"] for index in ranks[0] + ranks[1]])
+        assert torch.equal(joined, batch["photo"])
+
+
+def test_the_module_takes_its_rank_from_the_trainer(photo_folder):
+    data = module(photo_folder(10))
+    data.trainer = type("Trainer", (), {"global_rank": 1, "world_size": 3})()
+    assert first_batches(data, 2)[1]["index"].tolist() == [16, 17, 18, 19]
+
+
+def test_an_epoch_shows_each_training_photo_once(photo_folder):
+    data = module(photo_folder(20), crop_px=40)
+    size = len(data.photos.source)
+    shown = [data.photos[i]["photo"][0].float().mean().item() for i in range(size)]
+    assert len({round(red / 3) for red in shown}) == size == 19
+
+
+def test_other_seeds_give_other_crops_and_another_order(photo_folder):
+    folder = photo_folder(10)
+    assert not same(first_batches(module(folder, seed=1), 2), first_batches(module(folder), 2))
+
+
+def test_bad_photos_are_counted_across_workers(photo_folder):
+    folder = photo_folder(6)
+    (folder / "broken.jpg").write_bytes(b"?")
+    Image.new("RGB", (50, 1)).save(folder / "line.png")
+    data = module(folder, workers=2, val_path=str(photo_folder(2, "val")))
+    first_batches(data, 4)
+    assert data.bad_counts() == {"broken": 1, "too small": 1}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_nothing_but_bad_photos_ends_in_one_line_that_names_the_causes(photo_folder, workers):
+    folder = photo_folder(0)
+    for number in range(3):
+        (folder / f"broken{number}.jpg").write_bytes(b"?")
+    Image.new("L", (40, 3)).save(folder / "line.png")
+    data = PhotoData(path="unused", crop_px=16, batch_size=1, seed=0, workers=workers)
+    data.photos = Photos(open_source(str(folder)), seed=0, crop_px=16)
+    message = (
+        rf"^{MAX_TRIES + 1} photos in a row cannot be used, from 4 photos in the folder .*: 3 broken, 1 too small$"
+    )
+    with pytest.raises(BrushnetError, match=message) as caught:
+        first_batches(data, 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_validation_batches_are_centre_crops_and_never_change(photo_folder):
+    data = module(photo_folder(3), val_path=str(photo_folder(7, "val", size=(80, 40))), val_photos=5, batch_size=2)
+    batches = list(data.val_dataloader())
+    assert [len(batch["index"]) for batch in batches] == [2, 2, 1]
+    assert torch.cat([batch["index"] for batch in batches]).tolist() == list(range(5))
+    assert all(batch["photo"].dtype == torch.uint8 for batch in batches)
+    assert same(batches, list(data.val_dataloader()))
+    source, number = data._val_source, data._val_numbers[0]
+    red = np.array(Image.open(io.BytesIO(source.read(number)))).mean(axis=(0, 1))[0]
+    assert abs(batches[0]["photo"][0, 0].float().mean() - red) < 2
+
+
+def test_a_broken_photo_is_never_chosen_for_validation(photo_folder, caplog, jpeg):
+    folder = photo_folder(0)
+    for number in range(12):  # by hash the broken ones would be chosen first often enough
+        (folder / f"a{number}.jpg").write_bytes(b"?" if number % 2 else jpeg(number))
+    data = module(folder, val_photos=1)
+    assert len(data._val_numbers) == 1
+    assert next(iter(data.val_dataloader()))["photo"].shape == (1, 3, 16, 16)
+    assert len(data.sample_photos(4, 20)) == 1
+
+
+def test_a_single_photo_serves_for_both_and_says_so(photo_folder, caplog):
+    with caplog.at_level(logging.INFO):
+        data = module(photo_folder(1))
+    assert len(data.photos.source) == len(data._val_numbers) == 1
+    assert "too few to hold any out; validation sees training photos" in caplog.text
+
+
+def test_a_folder_of_nothing_but_broken_photos_is_refused_at_once(photo_folder):
+    folder = photo_folder(0)
+    for number in range(3):
+        (folder / f"a{number}.jpg").write_bytes(b"?")
+    with pytest.raises(
+        BrushnetError, match=r"none of 3 photos of 3 photos in the folder .* the last one: not a picture"
+    ):
+        module(folder)
+
+
+def test_sample_photos_are_whole_named_and_resized(photo_folder):
+    data = module(photo_folder(3), val_path=str(photo_folder(6, "val", size=(80, 40))))
+    samples = data.sample_photos(4, 20)
+    assert len(samples) == 4
+    assert all(photo.shape == (1, 3, 20, 40) and photo.dtype == torch.float32 for _, photo in samples)
+    assert all(key.endswith(".jpg") for key, _ in samples)
+    assert max(photo.max() for _, photo in samples) <= 1
+
+
+def test_setup_twice_keeps_what_is_counted(photo_folder):
+    data = module(photo_folder(3))
+    photos = data.photos
+    data.setup("fit")
+    assert data.photos is photos
+
+
+def test_auto_workers_leaves_two_cores_to_the_training(monkeypatch):
+    cores = lambda count: monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(count)), raising=False)  # noqa: E731
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    cores(2)
+    assert auto_workers() == 0
+    cores(4)
+    assert auto_workers() == 3
+    cores(64)
+    assert auto_workers() == 8
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "32")
+    assert auto_workers() == 1

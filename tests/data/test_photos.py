@@ -1,0 +1,98 @@
+"""photos.py: crops by global index; bad photos are replaced, counted and logged."""
+
+import io
+import logging
+
+import numpy as np
+import torch
+from PIL import Image
+
+from brushnet.data.photos import Batches, Photos
+from brushnet.data.sources import Folder, open_source
+
+
+def test_ranks_share_the_stream_out_without_overlap():
+    ranks = [[b for b, _ in zip(Batches(3, rank=rank, world_size=2), range(4), strict=False)] for rank in range(2)]
+    together = [index for pair in zip(*ranks, strict=True) for batch in pair for index in batch]
+    assert together == list(range(24))
+
+
+def test_crops_vary_in_place_size_and_side_but_never_leave_the_photo(tmp_path):
+    ramp = np.zeros((100, 200, 3), np.uint8)
+    ramp[..., 0] = np.arange(200)
+    ramp[..., 1] = np.arange(100)[:, None]
+    (tmp_path / "one").mkdir()
+    Image.fromarray(ramp).save(tmp_path / "one" / "a.png")
+    photos = Photos(Folder(tmp_path / "one"), seed=0, crop_px=20)
+    crops = torch.stack([photos[i]["photo"] for i in range(200)]).float()
+    flipped = crops[:, 0, 0, 0] > crops[:, 0, 0, -1]
+    assert 60 < flipped.sum() < 140
+    heights = (crops[:, 1, -1, 0] - crops[:, 1, 0, 0]) * 20 / 19
+    assert 38 < heights.min() < 45  # 0.4 of the short side
+    assert 92 < heights.max() < 102
+    assert 55 < heights.median() < 72  # log-uniform: geometric mean 63
+    widths = (crops[:, 0, 0, -1] - crops[:, 0, 0, 0]).abs() * 20 / 19
+    assert (widths - heights).abs().max() < 4  # square
+
+
+def test_one_broken_jpeg_is_counted_once_and_the_others_are_used(photo_folder, caplog, jpeg):
+    folder = photo_folder(9)
+    (folder / "cut.jpg").write_bytes(jpeg(80)[:300])
+    photos = Photos(open_source(str(folder)), seed=0, crop_px=40)
+    with caplog.at_level(logging.WARNING):
+        reds = {round(photos[i]["photo"][0].float().mean().item() / 3) for i in range(30)}
+    assert reds == set(range(9))
+    assert photos.counts() == {"broken": 1}
+    assert caplog.messages == [m for m in caplog.messages if "photo cut.jpg left out: broken picture" in m]
+    assert len(caplog.messages) == 1
+    assert "(so far: 1 broken)" in caplog.text
+
+
+def test_many_broken_photos_are_logged_at_most_once_a_second(photo_folder, caplog):
+    folder = photo_folder(20)
+    for number in range(10):
+        (folder / f"broken{number}.jpg").write_bytes(b"?")
+    photos = Photos(open_source(str(folder)), seed=0, crop_px=16)
+    with caplog.at_level(logging.WARNING):
+        for index in range(30):
+            photos[index]
+    assert photos.counts() == {"broken": 10}
+    assert len(caplog.messages) < 3
+
+
+def test_a_photo_one_pixel_high_is_left_out_and_says_why(photo_folder, caplog):
+    folder = photo_folder(4)
+    Image.new("RGB", (300, 1)).save(folder / "line.png")
+    photos = Photos(open_source(str(folder)), seed=0, crop_px=16)
+    with caplog.at_level(logging.WARNING):
+        for index in range(5):
+            photos[index]
+    assert "photo line.png left out: 300 x 1 px: too small, 8 px a side at least" in caplog.text
+    assert photos.counts() == {"too small": 1}
+
+
+def test_a_photo_smaller_than_the_crop_is_enlarged_and_counted(photo_folder):
+    photos = Photos(open_source(str(photo_folder(3))), seed=0, crop_px=64)
+    assert photos[0]["photo"].shape == (3, 64, 64)
+    assert photos.counts() == {"enlarged": 1}
+
+
+def test_a_photo_that_vanishes_is_replaced(photo_folder):
+    folder = photo_folder(5)
+    source = open_source(str(folder))
+    (folder / "p001.jpg").unlink()
+    photos = Photos(source, seed=0, crop_px=16)
+    for index in range(5):
+        photos[index]
+    assert photos.counts() == {"unreadable": 1}
+
+
+def test_camera_sized_jpegs_are_decoded_small_enough_to_be_quick_and_large_enough_to_crop(tmp_path):
+    (tmp_path / "big").mkdir()
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((1600, 1200)).convert("RGB").save(buffer, "JPEG")
+    (tmp_path / "big" / "a.jpg").write_bytes(buffer.getvalue())
+    photos = Photos(Folder(tmp_path / "big"), seed=0, crop_px=16)
+    assert photos._load(0).shape == (3, 150, 200)
+    photos[0]
+    assert photos.counts() == {}
