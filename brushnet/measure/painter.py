@@ -59,10 +59,12 @@ def paint(
     draws = seeds.rng(seed, "painter")
     swirl = swirls(height, width, feature_px=min(10 * stroke_px, max(height, width) / 2), draws=draws)
     flow = brush_flow(photo, smooth_px=min(1.2 * stroke_px, max(height, width) / 4), swirl_13HW=swirl)
-    strokes = _plan(photo, flow, stroke_px, length_px or 4.5 * stroke_px, coverage, colour_jitter, draws)
+    length_px = length_px or 4.5 * stroke_px
+    strokes = _plan(photo, flow, stroke_px, length_px, coverage, colour_jitter, draws)
+    bank = _bristle_bank(stroke_px, length_px, draws)
     # A toned ground, as painters use: it shows through at the few spots that no stroke covers.
     ground = 0.75 * blur(photo, stroke_px)
-    colour_HW3, paint_HW = _lay(ground[0].permute(1, 2, 0).numpy().copy(), strokes, _bristle_bank(draws))
+    colour_HW3, paint_HW = _lay(ground[0].permute(1, 2, 0).numpy().copy(), strokes, bank)
     return _light(colour_HW3, paint_HW, stroke_px=stroke_px, relief=relief)
 
 
@@ -116,12 +118,14 @@ def _jitter(colour_N3: Array, amount: float, draws: np.random.Generator) -> Arra
     return np.clip(colour_N3 + shift * (0.35 + 2.6 * grey * (1 - grey)), 0.02, 0.98)
 
 
-def _bristle_bank(draws: np.random.Generator) -> Array:
+def _bristle_bank(stroke_px: float, length_px: float, draws: np.random.Generator) -> Array:
     """Load of paint of each bristle along a stroke, in [0, 1]: (_BANK, across, along); along is much smoother."""
     across, along = 8 * _BRISTLES, 48
     noise = torch.from_numpy(draws.standard_normal((_BANK, 1, _BRISTLES * 2, 6), dtype=np.float32))
-    smooth = F.interpolate(noise, (across, along), mode="bicubic", align_corners=True)[:, 0]
-    return torch.sigmoid(1.8 * smooth).numpy()
+    load = torch.sigmoid(1.8 * F.interpolate(noise, (across, along), mode="bicubic", align_corners=True))
+    # Hair finer than a pixel is averaged out, so that a thin stroke looks like a wide one seen from afar.
+    size = min(across, max(1, round(2 * stroke_px))), min(along, max(1, round(length_px)))
+    return F.interpolate(load, size, mode="bilinear", antialias=True)[:, 0].numpy()
 
 
 def _lay(canvas_HW3: Array, strokes: list[Stroke], bank: Array) -> tuple[Array, Array]:
@@ -172,7 +176,7 @@ def _box(stroke: Stroke, cos: float, sin: float, height: int, width: int) -> tup
 
 
 def _sample(bank_VU: Array, v: Array, u: Array) -> Array:
-    """Bristle load at relative positions in [-1, 1], nearest neighbour (the bank is much finer than a pixel)."""
+    """Bristle load at relative positions in [-1, 1], nearest neighbour."""
     across, along = bank_VU.shape
     rows = np.clip((v + 1) * (across / 2), 0, across - 1).astype(np.int32)
     columns = np.clip((u + 1) * (along / 2), 0, along - 1).astype(np.int32)
@@ -181,7 +185,7 @@ def _sample(bank_VU: Array, v: Array, u: Array) -> Array:
 
 def _light(colour_HW3: Array, thickness_HW: Array, *, stroke_px: float, relief: float) -> Tensor:
     """Impasto: light from the upper left on the thickness of the paint."""
-    thickness = blur(torch.from_numpy(thickness_HW)[None, None], 0.02 * stroke_px)
+    thickness = blur(torch.from_numpy(thickness_HW)[None, None], 0.045 * stroke_px)
     dx, dy = gradient(thickness)
     # Slopes are per px; the paint of a wide stroke is thicker, so that the look does not depend on the width.
     slope = (-(dx + dy) * 0.1 * stroke_px).clamp(-0.5, 0.5) * relief

@@ -1,0 +1,96 @@
+import pytest
+import torch
+from torch import Tensor
+
+from brushnet.errors import UserError
+from brushnet.measure.flow import blur, brush_flow, swirls
+from brushnet.measure.painter import paint
+from brushnet.seeds import rng
+
+
+def noise_photo(*, height: int = 96, width: int = 128, seed: int = 0) -> Tensor:
+    coarse = torch.from_numpy(rng(seed, "photo").random((1, 3, height // 24, width // 24), dtype="float32"))
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+
+
+def correlation_length_px(picture_13HW: Tensor) -> float:
+    """Area under the autocorrelation of the picture's detail, the mean of both axes."""
+    grey = picture_13HW.mean(dim=1)[0]
+    grey = grey - grey.mean()
+    spectrum = torch.fft.rfft2(grey, s=(2 * grey.shape[0], 2 * grey.shape[1]))
+    correlation = torch.fft.irfft2(spectrum.abs() ** 2)
+    line = (correlation[0, :40] + correlation[:40, 0]) / (2 * correlation[0, 0])
+    return float(line.clamp(min=0).sum())
+
+
+def test_the_same_seed_paints_the_same_picture_and_another_seed_another() -> None:
+    photo = noise_photo()
+    first = paint(photo, stroke_px=8, seed=3)
+    assert torch.equal(first, paint(photo, stroke_px=8, seed=3))
+    assert (first - paint(photo, stroke_px=8, seed=4)).abs().mean() > 0.01
+
+
+def test_the_photo_is_left_untouched() -> None:
+    photo = noise_photo()
+    before = photo.clone()
+    paint(photo, stroke_px=8)
+    assert torch.equal(photo, before)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 70), (33, 47), (64, 200)])
+def test_any_size_is_kept_and_pixels_lie_in_range(height: int, width: int) -> None:
+    painted = paint(torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)), stroke_px=9)
+    assert painted.shape == (1, 3, height, width)
+    assert painted.dtype == torch.float32
+    assert painted.is_contiguous()
+    assert painted.isfinite().all()
+    assert 0 <= painted.min() <= painted.max() <= 1
+
+
+def test_wider_strokes_are_coarser_in_the_picture() -> None:
+    photo = torch.full((1, 3, 256, 256), 0.5)
+    widths = [correlation_length_px(paint(photo, stroke_px=w)) for w in (4, 12, 36)]
+    assert widths[1] > 1.3 * widths[0]
+    assert widths[2] > 1.3 * widths[1]
+
+
+def test_colours_stay_those_of_the_photo() -> None:
+    photo = noise_photo()
+    painted = paint(photo, stroke_px=6, vividness=1.0)
+    assert torch.allclose(painted.mean(dim=(2, 3)), photo.mean(dim=(2, 3)), atol=0.06)
+    error = (blur(painted, 6.0) - blur(photo, 6.0)).abs().mean()
+    assert error < 0.3 * (photo - photo.mean(dim=(2, 3), keepdim=True)).abs().mean()
+
+
+def test_no_hole_shows_the_ground() -> None:
+    # A white photo on a ground toned down to 0.75: an unpainted pixel would be darker than any paint.
+    painted = paint(torch.ones(1, 3, 128, 128), stroke_px=8, colour_jitter=0.0, relief=0.0)
+    assert (painted.mean(dim=1) < 0.8).float().mean() < 0.01
+
+
+def test_strokes_run_along_the_edges_of_the_photo() -> None:
+    vertical_edge = torch.zeros(1, 3, 96, 96)
+    vertical_edge[..., 48:] = 1
+    draws = rng(0, "test")
+    flow = brush_flow(vertical_edge, smooth_px=8, swirl_13HW=swirls(96, 96, feature_px=40, draws=draws))
+    assert abs(torch.from_numpy(flow.angle[:, 44:52]).sin()).min() > 0.95
+
+
+def test_a_flow_around_a_disc_turns_with_its_radius() -> None:
+    y, x = torch.meshgrid(torch.arange(128.0) - 64, torch.arange(128.0) - 64, indexing="ij")
+    disc = torch.sigmoid(40 - (x * x + y * y).sqrt()).expand(1, 3, -1, -1)
+    flow = brush_flow(disc, smooth_px=4, swirl_13HW=swirls(128, 128, feature_px=60, draws=rng(0, "test")))
+    assert abs(flow.curvature_per_px[64, 104]) == pytest.approx(1 / 40, rel=0.2)
+
+
+def test_relief_lights_the_paint() -> None:
+    photo = torch.full((1, 3, 64, 64), 0.5)
+    flat = paint(photo, stroke_px=12, colour_jitter=0.0, relief=0.0)
+    raised = paint(photo, stroke_px=12, colour_jitter=0.0, relief=0.8)
+    assert raised.std() > 1.1 * flat.std()
+
+
+@pytest.mark.parametrize("stroke_px", [0, 0.5, 2000, float("nan")])
+def test_a_stroke_width_out_of_range_is_refused(stroke_px: float) -> None:
+    with pytest.raises(UserError, match=rf"stroke_px must be between 1 and 1000, got {stroke_px}"):
+        paint(torch.zeros(1, 3, 8, 8), stroke_px=stroke_px)
