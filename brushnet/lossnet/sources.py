@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.error import URLError
@@ -53,12 +52,9 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
 
             return load_file(path)
         state = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as err:
-        raise UserError(f"lossnet.weights={path} cannot be read as weights: {str(err).splitlines()[0]}") from err
-    except Exception as err:
-        if type(err).__module__.startswith("safetensors"):
-            raise UserError(f"lossnet.weights={path} cannot be read as weights: {err}") from err
-        raise
+    except Exception as err:  # torch and safetensors raise many kinds for a file that is none of theirs
+        reason = (str(err).splitlines() or [""])[0] or type(err).__name__
+        raise UserError(f"lossnet.weights={path} cannot be read as weights: {reason}") from err
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"lossnet.weights={path} holds no state dict of tensors")
     return state

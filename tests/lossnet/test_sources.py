@@ -1,0 +1,118 @@
+import hashlib
+from urllib.error import URLError
+
+import pytest
+import torch
+
+from brushnet.errors import UserError
+from brushnet.lossnet import load_lossnet, sources
+from tests.conftest import vgg_state
+
+THREE_WAYS = r"lossnet\.weights=FILE, connect to the internet once, or train with lossnet=random"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRUSHNET_LOSSNET_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def served_vgg(tmp_path, monkeypatch, cache):
+    """Stands for torchvision's server: the downloads so far. The pinned digest is that of a small file."""
+    origin = tmp_path / "origin.pth"
+    torch.save(vgg_state(), origin)
+    digest = hashlib.sha256(origin.read_bytes()).hexdigest()
+    monkeypatch.setitem(sources.TORCHVISION, "vgg19", ("vgg19-test.pth", digest))
+    downloads = []
+
+    def download(url, path, progress):
+        downloads.append(url)
+        with open(path, "wb") as file:
+            file.write(origin.read_bytes())
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    return downloads
+
+
+def test_torchvisions_weights_are_downloaded_once_and_checked(served_vgg, cache):
+    for _ in range(2):
+        net = load_lossnet("torchvision", arch="vgg19", layers=["relu2_1"])
+    assert net.layers == ["relu1_1", "relu2_1"]
+    assert len(served_vgg) == 1
+    assert served_vgg[0].endswith("vgg19-dcbb9e9d.pth")
+
+
+def test_a_download_with_another_digest_is_refused_by_name(served_vgg, cache, monkeypatch):
+    monkeypatch.setitem(sources.TORCHVISION, "vgg19", ("vgg19-test.pth", "0" * 64))
+    with pytest.raises(UserError, match=r"vgg19-test\.pth has SHA-256 [0-9a-f]{64}, expected 0{64}; .* delete it"):
+        load_lossnet("torchvision", arch="vgg19", layers=["relu1_1"])
+
+
+def test_the_pinned_digests_are_whole_and_begin_as_torchvisions_file_names():
+    for name, digest in sources.TORCHVISION.values():
+        assert len(digest) == 64
+        assert digest.startswith(name.split("-")[1].removesuffix(".pth"))
+
+
+def test_without_network_and_file_the_three_ways_out_are_named(cache, monkeypatch):
+    def refuse(url, path, progress):
+        raise URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    with pytest.raises(UserError, match=rf"cannot be downloaded \(.*no network.*\); give a file with {THREE_WAYS}"):
+        load_lossnet("torchvision", arch="vgg16", layers=["relu1_1"])
+
+
+def test_a_missing_file_is_named_with_the_ways_out(tmp_path):
+    with pytest.raises(UserError, match=rf"none\.pth does not exist; give a file with {THREE_WAYS}"):
+        load_lossnet(str(tmp_path / "none.pth"), layers=["relu1_1"])
+
+
+@pytest.mark.parametrize("name", ["junk.pth", "junk.safetensors"])
+def test_a_file_that_is_no_weights_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"junk" * 100)
+    with pytest.raises(UserError, match=rf"{name} cannot be read as weights: "):
+        load_lossnet(str(tmp_path / name), layers=["relu1_1"])
+
+
+def test_a_file_that_would_run_code_does_not(tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    torch.save({"features.0.weight": Attack()}, tmp_path / "attack.pth")
+    with pytest.raises(UserError, match=r"attack\.pth cannot be read as weights"):
+        load_lossnet(str(tmp_path / "attack.pth"), layers=["relu1_1"])
+    assert not (tmp_path / "owned").exists()
+
+
+def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
+    torch.save({"epoch": 3, "state": {}}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"other\.pth holds no state dict of tensors"):
+        load_lossnet(str(tmp_path / "other.pth"), layers=["relu1_1"])
+
+
+def test_safetensors_and_pth_give_the_same_network(lossnet_file, tmp_path):
+    from safetensors.torch import save_file
+
+    save_file(vgg_state(), tmp_path / "tiny.safetensors")
+    picture = torch.rand(1, 3, 16, 16)
+    feats = [
+        load_lossnet(str(path), layers=["relu3_1"]).features(picture, ["relu3_1"])["relu3_1"]
+        for path in (lossnet_file, tmp_path / "tiny.safetensors")
+    ]
+    assert torch.equal(*feats)
+
+
+def test_a_layer_that_the_file_does_not_reach_is_refused(lossnet_file):
+    with pytest.raises(UserError, match=r"tiny_vgg\.pth has no layer 'relu4_3'; its layers are relu1_1, relu2_1"):
+        load_lossnet(str(lossnet_file), layers=["relu4_3"])
+
+
+@pytest.mark.parametrize("name", ["vgg19_to_relu3_4.pth", "vgg19_16x_to_relu5_1.pth"])
+def test_real_weights_tell_textures_apart(shared_data, name):
+    net = load_lossnet(str(shared_data / "weights" / name), layers=["relu3_1"])
+    flat, noise = torch.full((1, 3, 64, 64), 0.5), torch.rand(1, 3, 64, 64)
+    energies = [net.features(picture, ["relu3_1"])["relu3_1"].var(dim=(2, 3)).mean() for picture in (flat, noise)]
+    assert energies[1] > 100 * energies[0]

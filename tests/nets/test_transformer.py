@@ -1,0 +1,103 @@
+import pytest
+import torch
+
+from brushnet.nets import ResidualTransformer
+from brushnet.nets.condition import conditional_instance_norm, feature_moments
+
+ONE_STYLE = torch.ones(1, 1)
+
+
+def octaves(value: float) -> torch.Tensor:
+    return torch.full((1, 1, 1, 1), value)
+
+
+@pytest.fixture
+def net() -> ResidualTransformer:
+    """A small network whose norm layers respond clearly to the condition."""
+    torch.manual_seed(0)
+    net = ResidualTransformer(width=4, blocks=2, stroke_embedding=8).eval()
+    torch.nn.init.normal_(net.condition.affine.weight, std=0.3)
+    return net
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 20), (17, 19), (31, 45), (64, 64), (65, 130)])
+def test_output_has_the_size_of_the_photo_and_is_a_picture(net, size):
+    with torch.no_grad():
+        painting = net(torch.rand(2, 3, *size), octaves(0.5), ONE_STYLE)
+    assert painting.shape == (2, 3, *size)
+    assert painting.min() >= 0
+    assert painting.max() <= 1
+
+
+@torch.no_grad()
+def test_stroke_changes_the_painting(net):
+    photo = torch.rand(1, 3, 40, 40)
+    change = (net(photo, octaves(-1), ONE_STYLE) - net(photo, octaves(1), ONE_STYLE)).abs().mean()
+    assert change > 0.01
+
+
+@torch.no_grad()
+def test_a_constant_map_is_the_same_as_one_number(net):
+    photo = torch.rand(1, 3, 40, 48)
+    one = net(photo, octaves(0.7), ONE_STYLE)
+    mapped = net(photo, torch.full((1, 1, 5, 6), 0.7), ONE_STYLE)
+    torch.testing.assert_close(one, mapped, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_a_map_acts_where_it_says(net):
+    photo = torch.rand(1, 3, 64, 256)
+    moments = net.norm_moments(photo, octaves(-1), ONE_STYLE)  # held fixed: statistics would carry a change everywhere
+    two_levels = torch.full((1, 1, 4, 16), -1.0)
+    two_levels[..., 8:] = 1.0
+    uniform = net(photo, octaves(-1), ONE_STYLE, moments=moments)
+    mapped = net(photo, two_levels, ONE_STYLE, moments=moments)
+    change = (uniform - mapped).abs().mean(dim=(0, 1, 2))
+    assert change[:64].max() < 1e-6
+    assert change[192:].mean() > 0.01
+
+
+@torch.no_grad()
+def test_its_own_moments_from_outside_change_nothing(net):
+    photo = torch.rand(1, 3, 40, 48)
+    moments = net.norm_moments(photo, octaves(0.3), ONE_STYLE)
+    given = net(photo, octaves(0.3), ONE_STYLE, moments=moments)
+    torch.testing.assert_close(given, net(photo, octaves(0.3), ONE_STYLE))
+
+
+@torch.no_grad()
+def test_a_tile_with_the_moments_of_the_whole_is_a_part_of_the_whole(net):
+    photo = torch.rand(1, 3, 64, 256)
+    moments = net.norm_moments(photo, octaves(0), ONE_STYLE)
+    whole = net(photo, octaves(0), ONE_STYLE, moments=moments)
+    tile = net(photo[..., :192], octaves(0), ONE_STYLE, moments=moments)
+    torch.testing.assert_close(tile[..., :128], whole[..., :128], atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_style_weights_choose_and_mix():
+    torch.manual_seed(0)
+    net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8, styles=2).eval()
+    torch.nn.init.normal_(net.condition.affine.weight, std=0.3)
+    photo = torch.rand(1, 3, 24, 24)
+    paintings = [net(photo, octaves(0), torch.tensor([weights])) for weights in ([1.0, 0.0], [0.0, 1.0], [0.5, 0.5])]
+    assert (paintings[0] - paintings[1]).abs().mean() > 1e-3
+    assert (paintings[0] - paintings[2]).abs().mean() > 1e-4
+
+
+def test_norm_layer_normalises_and_applies_scale_and_shift():
+    feats = 3 + 2 * torch.randn(2, 5, 16, 16)
+    scale, shift = torch.full((1, 5, 1, 1), 0.5), torch.full((1, 5, 1, 1), -1.0)
+    mean, var = feature_moments(conditional_instance_norm(feats, (scale, shift)))
+    torch.testing.assert_close(mean, torch.full_like(mean, -1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(var, torch.full_like(var, 0.25), atol=1e-3, rtol=0)
+
+
+def test_parameter_counts_are_those_of_the_paper_and_half_of_it():
+    def convolutions(width: int) -> int:
+        net = ResidualTransformer(width=width)
+        return sum(p.numel() for name, p in net.named_parameters() if not name.startswith("condition"))
+
+    assert convolutions(32) == pytest.approx(1.68e6, rel=0.01)
+    total = sum(parameter.numel() for parameter in ResidualTransformer(width=16).parameters())
+    assert total * 4 < 2.5e6  # bytes of model.safetensors

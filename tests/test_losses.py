@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from brushnet.losses import (
+    Statistics,
+    StyleTarget,
+    content_distance,
+    covariance,
+    energy,
+    gram,
+    pyramid,
+    statistics,
+    style_distance,
+    total_variation,
+)
+
+
+def feats(seed: int = 0, batch: int = 2, channels: int = 6, size: int = 16) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(batch, channels, size, size, generator=generator)
+
+
+def target_of(features: torch.Tensor) -> StyleTarget:
+    found = statistics(features, kind="covariance")
+    return StyleTarget(found, energy(found.matrix), energy(found.mean))
+
+
+@pytest.mark.parametrize("statistic", [gram, covariance])
+@pytest.mark.parametrize("dims", [(2,), (3,), (2, 3)])
+def test_second_moments_are_invariant_to_flips(statistic, dims):
+    torch.testing.assert_close(statistic(feats()), statistic(feats().flip(dims)))
+
+
+@pytest.mark.parametrize("statistic", [gram, covariance])
+def test_second_moments_are_symmetric_and_positive(statistic):
+    matrix = statistic(feats())
+    torch.testing.assert_close(matrix, matrix.mT)
+    assert torch.linalg.eigvalsh(matrix).min() > -1e-6
+
+
+@pytest.mark.parametrize("statistic", [gram, covariance])
+def test_second_moments_do_not_depend_on_the_picture_size(statistic):
+    torch.testing.assert_close(statistic(feats()), statistic(feats().repeat(1, 1, 2, 3)))
+
+
+def test_covariance_ignores_a_constant_and_gram_does_not():
+    torch.testing.assert_close(covariance(feats()), covariance(feats() + 3), atol=1e-5, rtol=1e-4)
+    assert (gram(feats()) - gram(feats() + 3)).abs().max() > 1
+
+
+def test_covariance_is_the_gram_matrix_less_the_outer_product_of_the_means():
+    mean = feats().mean(dim=(2, 3))
+    torch.testing.assert_close(covariance(feats()), gram(feats()) - mean[:, :, None] * mean[:, None])
+
+
+def test_statistics_are_float32_whatever_the_features():
+    found = statistics(feats().bfloat16(), kind="gram")
+    assert found.matrix.dtype == found.mean.dtype == torch.float32
+
+
+def test_style_distance_of_the_target_itself_is_zero():
+    assert style_distance(statistics(feats(), kind="covariance"), target_of(feats()), mean_weight=1).max() < 1e-10
+
+
+def test_style_distance_of_nothing_is_one_for_each_of_its_terms():
+    nothing = Statistics(torch.zeros(2, 6, 6), torch.zeros(2, 6))
+    torch.testing.assert_close(style_distance(nothing, target_of(feats()), mean_weight=0.3), torch.full((2,), 1.3))
+
+
+@pytest.mark.parametrize("gain", [0.01, 100.0])
+def test_losses_do_not_depend_on_the_units_of_the_features(gain):
+    a, b = feats(0), feats(1)
+    plain = style_distance(statistics(a, kind="covariance"), target_of(b), mean_weight=0.3)
+    scaled = style_distance(statistics(a * gain, kind="covariance"), target_of(b * gain), mean_weight=0.3)
+    torch.testing.assert_close(plain, scaled, rtol=1e-3, atol=1e-6)
+
+
+def test_content_distance_is_zero_for_the_photo_and_near_one_for_nothing():
+    assert content_distance(feats(), feats()).max() == 0
+    nothing = content_distance(torch.zeros_like(feats()), feats())
+    assert ((nothing > 0.9) & (nothing < 1)).all()
+
+
+def test_content_distance_to_a_photo_without_content_is_finite():
+    blank = torch.zeros(1, 4, 8, 8)
+    assert torch.isfinite(content_distance(blank + 0.1, blank)).all()
+
+
+def test_total_variation_is_zero_for_flat_pictures_and_counts_both_directions():
+    assert total_variation(torch.full((1, 3, 8, 8), 0.4)).item() == 0
+    ramp = torch.linspace(0, 1, 11).view(1, 1, 1, 11).expand(1, 3, 11, 11)
+    assert total_variation(ramp).item() == pytest.approx(0.1)
+    assert total_variation(ramp.mT).item() == pytest.approx(0.1)
+
+
+def test_pyramid_halves_and_keeps_the_mean():
+    picture = torch.rand(1, 3, 32, 48)
+    levels = pyramid(picture, 3)
+    assert [tuple(level.shape[-2:]) for level in levels] == [(32, 48), (16, 24), (8, 12)]
+    torch.testing.assert_close(levels[2].mean(), picture.mean())
