@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run([each for each in arguments if each != "--debug"], debug=debug)
     except BrokenPipeError:  # `brushnet ... | head`: the reader has seen enough
-        sys.stdout = None  # type: ignore[assignment]  # or the interpreter complains when it flushes at exit
+        sys.stdout = None  # or the interpreter complains when it flushes at exit
         return 0
     except (Exception, KeyboardInterrupt) as error:
         return report(error, debug=debug)

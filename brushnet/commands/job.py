@@ -29,7 +29,7 @@ class Job:
         except (Exception, KeyboardInterrupt) as error:
             record(error)
             code = report(error, debug=self.debug)
-            if isinstance(error, UserError) and self.resume_from is None and rank() == 0:
+            if isinstance(error, UserError | KeyboardInterrupt) and self.resume_from is None and rank() == 0:
                 _remove_unused(out_dir)
             if code == Stopped.exit_code and self.cfg is None:
                 raise KeyboardInterrupt from error  # ends the whole sweep; Hydra would go on with the next job
@@ -60,7 +60,7 @@ def rank() -> int:
 
 
 def _remove_unused(out_dir: Path) -> None:
-    """A refused request leaves no folder that looks like a run, if nothing but Hydra's log is in it."""
+    """A request that was refused leaves nothing behind: nothing but Hydra's log is in the folder yet."""
     if [path.name for path in out_dir.iterdir()] == ["train.log"]:
         (out_dir / "train.log").unlink()
         out_dir.rmdir()

@@ -34,7 +34,7 @@ def run(args: Any) -> int:
 
 def _single(hydra: Any, args: Any, overrides: list[str]) -> int:
     cfg, settings = split(compose_all(hydra, overrides))
-    run_dir, checkpoint = Path(settings.run.dir), None
+    run_dir, checkpoint = Path(settings.run.dir).expanduser(), None
     if cfg.resume is not None:
         cfg, run_dir, checkpoint = _resumed(cfg, overrides)
     if args.cfg == "job":
@@ -66,7 +66,7 @@ def _sweep(hydra: Any, args: Any, overrides: list[str]) -> int:
     composed = compose_all(hydra, overrides, sweep=True)
     if args.cfg:
         raise UserError(f"--cfg shows one run, so it cannot be combined with -m, got --cfg {args.cfg}")
-    sweep_dir = Path(composed.hydra.sweep.dir)
+    sweep_dir = Path(composed.hydra.sweep.dir).expanduser()
     if any(holds_run(folder) for folder in sweep_dir.glob("*")):
         raise UserError(f"{sweep_dir} already holds a sweep; hydra.sweep.dir=DIR starts another")
     _check_jobs(hydra, composed)

@@ -82,6 +82,7 @@ def style_name(files: Sequence[str]) -> str:
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Hydra's and OmegaConf's complaints become a ConfigError of one line."""
+    import yaml
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -92,7 +93,10 @@ def one_line_errors() -> Iterator[None]:
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
     except HydraException as error:
-        cause = error.__cause__
-        if isinstance(cause, OmegaConfBaseException):
-            raise ConfigError(explain(cause)) from error
-        raise ConfigError(" ".join(str(error).split())) from error
+        cause = error.__cause__ or error.__context__
+        if not isinstance(cause, OmegaConfBaseException):
+            raise ConfigError(" ".join(str(error).split())) from error
+        file = re.match(r"In '(.+?)': ", str(error))  # a file of conf/ or --config-dir
+        raise ConfigError((f"{file[1]}.yaml: " if file else "") + explain(cause)) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"not a YAML file: {' '.join(str(error).split())}") from error

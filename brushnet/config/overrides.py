@@ -26,9 +26,11 @@ def keys(overrides: Sequence[str]) -> list[str]:
 
 
 def _repaired(loader: Any, text: str) -> str:
+    key, equals, value = text.partition("=")
+    if key in ("hydra.run.dir", "hydra.sweep.dir") and not _parses(text):
+        return f"{key}={quote(value)}"
     if _HYDRA.match(text):
         return _parsed(text)
-    key, equals, value = text.partition("=")
     if not equals or not key:
         raise ConfigError(f"overrides are written option=value, got {text}{nearest(text, ['--help', *types_by_key()])}")
     if key[0] in "+~":
@@ -45,9 +47,8 @@ def _repaired(loader: Any, text: str) -> str:
 
 def _check_group(loader: Any, group: str, value: str) -> None:
     known = loader.get_group_options(group)
-    allowed = [*known, "null"] if group == "experiment" else known
     for each in _swept(value):
-        if re.fullmatch(r"[\w./-]*", each) and each not in allowed:
+        if re.fullmatch(r"[\w./-]*", each) and each not in known:
             got = each or "nothing"
             raise ConfigError(f"{group} must be one of {', '.join(known)}, got {got}{nearest(each, known)}")
 

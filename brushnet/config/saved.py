@@ -55,6 +55,9 @@ def _read(file: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{file}: not a saved configuration: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: a saved configuration is a mapping, got {type(values).__name__}")
+    for key, value in to_dict(Config()).items():
+        if isinstance(value, dict) and not isinstance(values.get(key, {}), dict):
+            raise ConfigError(f"{file}: {key} must hold options, got {values[key]}")
     return values
 
 

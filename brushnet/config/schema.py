@@ -18,6 +18,7 @@ class Rule:
     below: float | None = None
     choices: tuple[str, ...] = ()
     common: bool = False  # shown by `brushnet train --help`
+    path: bool = False  # "~" is expanded: shells leave it alone in `data.path=~/photos`
 
     def allowed(self) -> str:
         """The values that are allowed, in words: "at least 1 and at most 8", "one of csv, wandb"."""
@@ -62,7 +63,7 @@ class LossnetOptions:
     """The frozen loss network."""
 
     weights: str = option("torchvision", "torchvision (downloaded once), random (no download), or a weight FILE",
-                          common=True)  # fmt: skip
+                          common=True, path=True)  # fmt: skip
     arch: str = option("vgg19", "architecture; a weight file brings its own", choices=("vgg16", "vgg19"))
 
 
@@ -98,7 +99,8 @@ class StrokeOptions:
 class StyleOptions:
     """The paintings and how style targets are made of them."""
 
-    files: list[str] = option(["sample:painted-large"], "paintings: files, or sample:NAME", common=True)
+    files: list[str] = option(["sample:painted-large"], "paintings: files, or sample:NAME", common=True,
+                              path=True)  # fmt: skip
     reference_px: int = option(256, "short side of the painting at s = 1", unit="px", min=32, max=4096, common=True)
     target: str = option("bank", "bank: statistics of the whole painting on a grid of scales; crop: of each crop",
                          choices=("bank", "crop"))  # fmt: skip
@@ -110,12 +112,13 @@ class DataOptions:
     """The content photos."""
 
     path: str = option("sample:photos", "folder of photos or shards, tars, globs, braces, https://; joined by ::",
-                       common=True)  # fmt: skip
-    val_path: str | None = option(None, "validation photos; null: 2 % of data.path, by hash")
+                       common=True, path=True)  # fmt: skip
+    val_path: str | None = option(None, "validation photos; null: 2 % of data.path, by hash", path=True)
     source: str = option("auto", "what data.path holds", choices=("auto", "folder", "shards"))
     workers: int = option(-1, "loader processes; -1: chosen for this machine", min=-1, max=256)
     val_photos: int = option(16, "validation photos in use, at most", min=1, max=10_000)
-    cache_dir: str | None = option(None, "where remote shards are kept; null: $BRUSHNET_CACHE or ~/.cache/brushnet")
+    cache_dir: str | None = option(None, "where remote shards are kept; null: $BRUSHNET_CACHE or ~/.cache/brushnet",
+                                    path=True)  # fmt: skip
 
 
 @dataclass
@@ -169,7 +172,7 @@ class Config:
     trainer: TrainerOptions = section(TrainerOptions)
     logger: LoggerOptions = section(LoggerOptions)
     seed: int = option(0, "seed of every random draw", min=0, max=2**63 - 1, common=True)
-    resume: str | None = option(None, "run folder or checkpoint to continue", common=True)
+    resume: str | None = option(None, "run folder or checkpoint to continue", common=True, path=True)
 
 
 def options(node: Any = Config, prefix: str = "") -> Iterator[tuple[str, Field[Any], Any]]:

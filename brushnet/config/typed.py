@@ -1,6 +1,7 @@
 """Plain values into a checked `Config`: types by the schema, and one line per mistake that names the option."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -9,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from brushnet.config.checks import check
-from brushnet.config.schema import Config, options
+from brushnet.config.schema import Config, options, rule_of
 from brushnet.errors import ConfigError
 
 _TYPE_WORDS = {
@@ -27,12 +28,23 @@ def to_config(values: DictConfig | Mapping[str, Any]) -> Config:
     """A checked configuration; options that `values` leaves out keep their defaults."""
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Config), values)
-        missing = sorted(OmegaConf.missing_keys(merged))
-        if missing:
-            raise ConfigError(f"{missing[0]} has no value (???); set it")
-        return check(cast(Config, OmegaConf.to_object(merged)))
+        return check(with_home(cast(Config, OmegaConf.to_object(merged))))
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
+
+
+def with_home(cfg: Config) -> Config:
+    """The same configuration, "~/" at the start of paths replaced by the home folder."""
+    for key, each, value in options(cfg):
+        if rule_of(each).path and value is not None:
+            *section, name = key.split(".")
+            owner = getattr(cfg, section[0]) if section else cfg
+            setattr(owner, name, [_expanded(path) for path in value] if isinstance(value, list) else _expanded(value))
+    return cfg
+
+
+def _expanded(path: str) -> str:
+    return "::".join(os.path.expanduser(part) if part.startswith("~/") else part for part in path.split("::"))
 
 
 def explain(error: OmegaConfBaseException) -> str:
@@ -42,6 +54,8 @@ def explain(error: OmegaConfBaseException) -> str:
     first_line = str(error.msg or error).splitlines()[0]
     if "LayerWeight'" in first_line and "not in" in first_line:  # OmegaConf names the inner key alone here
         return f"unknown key {key} in a list of layers: each is {{name, weight}}"
+    if "nterpolation" in first_line:
+        return f"{key}: {first_line}"
     if option_key not in types_by_key():
         unknown = key and ("not in" in first_line or "struct" in first_line)
         return unknown_option(key) if unknown else f"{key}: {first_line}" if key else first_line

@@ -1,0 +1,67 @@
+"""A run's saved configuration: round trip, and what a stranger's file cannot do."""
+
+import pytest
+import yaml
+
+from brushnet.config import Config, compose, load_run, save, to_dict
+from brushnet.errors import ConfigError
+
+
+def write(folder, text):
+    (folder / "config.yaml").write_text(text)
+    return folder
+
+
+def test_saved_configuration_comes_back_equal(tmp_path):
+    cfg = compose(["experiment=card", "style.files=[é (1).jpg]", "trainer.max_time=00:00:03:00",
+                   "trainer.learning_rate=1e-5", "data.cache_dir=null", "logger.name='00123'"])  # fmt: skip
+    save(cfg, tmp_path / "config.yaml")
+    assert load_run(tmp_path) == load_run(tmp_path / "config.yaml") == cfg
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_saved_configuration_is_plain_yaml(tmp_path):
+    save(Config(), tmp_path / "config.yaml")
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == to_dict(Config())
+
+
+def test_options_of_later_versions_keep_their_defaults(tmp_path):
+    assert load_run(write(tmp_path, "seed: 5\n")).trainer == Config().trainer
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data: {path: '${oc.env:HOME}'}", r"config\.yaml: .* got an interpolation"),
+        ("seed: ${now:%S}", r"got an interpolation"),
+        ("net: {_target_: os.system}", r"config\.yaml: unknown option .*_target_"),
+        ("hydra: {run: {dir: /tmp}}", r"config\.yaml: unknown option hydra"),
+        ("a: !!python/object/apply:os.system [ls]", r"not a saved configuration: .*python/object"),
+        ("a: &a [x]\nb: *a", r"not a saved configuration: aliases are not allowed"),
+        ("stroke: {min: 3}", r"config\.yaml: stroke\.min must be below stroke\.max"),
+        ("trainer: {max_steps: many}", r"trainer\.max_steps must be a whole number, got many"),
+        ("trainer: [1]", r"config\.yaml: trainer must hold options, got"),
+        ("trainer: null", r"config\.yaml: trainer must hold options, got"),
+        ("- 1", r"a saved configuration is a mapping, got list"),
+        ("", r"a saved configuration is a mapping, got NoneType"),
+        ("1: 2", r"config\.yaml: "),
+        ("a: [", r"not a saved configuration: "),
+        ("[" * 5000, r"not a saved configuration"),
+        ("#" * 1_000_001, r"at most 1000000 bytes"),
+    ],
+)
+def test_hostile_or_damaged_file_is_refused_in_one_line(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message) as refused:
+        load_run(write(tmp_path, text))
+    assert "\n" not in str(refused.value)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "config.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not a saved configuration"):
+        load_run(tmp_path)
+
+
+def test_folder_without_configuration_is_no_run(tmp_path):
+    with pytest.raises(ConfigError, match=r"is not a run folder: it has no config\.yaml"):
+        load_run(tmp_path)

@@ -1,0 +1,240 @@
+"""`brushnet train` around the training itself, which is replaced here: folders, logs, resume, sweeps, failures."""
+
+import logging
+import sys
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+import brushnet
+from brushnet import cli
+from brushnet.config import Config, compose, save
+from brushnet.errors import BrushnetError, Stopped, UserError
+
+
+class Build:
+    """Stands for brushnet.build: keeps what it was asked for, and fails as told."""
+
+    def __init__(self):
+        self.calls = []
+        self.errors = {}
+
+    def train(self, cfg, out_dir, *, resume_from=None, allow_pipe=False):
+        self.calls.append(SimpleNamespace(cfg=cfg, out_dir=out_dir, resume_from=resume_from, allow_pipe=allow_pipe))
+        if error := self.errors.get(len(self.calls)):
+            raise error
+        save(cfg, out_dir / "config.yaml")
+        logging.getLogger("brushnet.test").info("painted")
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    fake = Build()
+    monkeypatch.setitem(sys.modules, "brushnet.build", fake)
+    monkeypatch.setattr(brushnet, "build", fake, raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield fake
+    for handler in root.handlers:  # Hydra's logging configuration has replaced pytest's
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:], root.level = handlers, level
+
+
+def test_a_run_gets_its_folder_and_log(build, tmp_path, capsys):
+    assert cli.main(["train", "net.width=8", "hydra.run.dir=my runs/a (1)"]) == 0
+    call = build.calls[0]
+    assert call.cfg == compose(["net.width=8"])
+    assert call.out_dir == tmp_path / "my runs" / "a (1)"
+    assert (call.resume_from, call.allow_pipe) == (None, False)
+    assert "painted" in (call.out_dir / "train.log").read_text()
+    assert sorted(path.name for path in call.out_dir.iterdir()) == ["config.yaml", "train.log"]
+    assert capsys.readouterr() == ("", "painted\n")
+
+
+def test_default_folder_is_named_after_the_painting(build, tmp_path):
+    assert cli.main(["train", "style.files=[art/My Starry (é).jpg,b.jpg]"]) == 0
+    assert build.calls[0].out_dir.parent == tmp_path / "runs"
+    assert build.calls[0].out_dir.name.startswith("My_Starry_é+1-20")
+
+
+def test_pipe_is_allowed_by_the_flag_alone(build):
+    assert cli.main(["train", "hydra.run.dir=a", "--allow-pipe"]) == 0
+    assert build.calls[0].allow_pipe
+    assert cli.main(["train", "allow_pipe=true"]) == 2
+    assert cli.main(["train", "data.allow_pipe=true"]) == 2
+
+
+def test_flags_may_stand_before_and_between_overrides(build):
+    assert cli.main(["train", "--allow-pipe", "seed=3", "--debug", "hydra.run.dir=a"]) == 0
+    assert build.calls[0].cfg.seed == 3
+
+
+@pytest.mark.parametrize(
+    "override", ["net.widht=3", "net=slm", "trainer.max_steps=x", "stroke.min=9", "hydra.nothing=1"]
+)
+def test_a_wrong_override_writes_nothing(build, tmp_path, override):
+    assert cli.main(["train", override]) == 2
+    assert list(tmp_path.iterdir()) == []
+    assert cli.main(["train", "-m", "seed=1,2", override]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_a_run_is_refused_and_left_alone(build, tmp_path, capsys):
+    assert cli.main(["train", "hydra.run.dir=a"]) == 0
+    before = (tmp_path / "a" / "train.log").read_text()
+    assert cli.main(["train", "hydra.run.dir=a"]) == 2
+    assert "a already holds a run: resume=a continues it, hydra.run.dir=DIR starts another" in capsys.readouterr().err
+    assert (tmp_path / "a" / "train.log").read_text() == before
+    assert len(build.calls) == 1
+
+
+def test_processes_that_lightning_adds_may_enter_the_folder(build, tmp_path, monkeypatch):
+    assert cli.main(["train", "hydra.run.dir=a"]) == 0
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    added = ['hydra.run.dir="a"', "hydra.job.name=train_ddp_process_1", "hydra.output_subdir=null"]
+    assert cli.main(["train", "--allow-pipe", *added]) == 0
+    assert build.calls[1].out_dir == tmp_path / "a"
+    assert (tmp_path / "a" / "train_ddp_process_1.log").is_file()
+
+
+def test_a_request_refused_by_the_training_leaves_nothing(build, tmp_path, capsys):
+    build.errors[1] = UserError("data.path=nowhere does not exist")
+    assert cli.main(["train", "hydra.run.dir=a"]) == 2
+    assert capsys.readouterr().err == "brushnet: error: data.path=nowhere does not exist\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "logged"),
+    [
+        (BrushnetError("the loss is not finite"), 1, "[ERROR] brushnet: error: the loss is not finite"),
+        (TypeError("a bug"), 1, "Traceback (most recent call last)"),
+    ],
+)
+def test_a_failure_is_said_once_and_kept_in_the_log(build, tmp_path, capsys, error, code, logged):
+    build.errors[1] = error
+    assert cli.main(["train", "hydra.run.dir=a"]) == code
+    assert capsys.readouterr().err.count("\n") == 1
+    assert logged in (tmp_path / "a" / "train.log").read_text()
+
+
+def test_a_stopped_run_ends_with_3(build, capsys):
+    build.errors[1] = Stopped("stopped at step 5")
+    assert cli.main(["train", "hydra.run.dir=a"]) == 3
+    assert capsys.readouterr().err == "brushnet: stopped at step 5\n"
+
+
+def test_cfg_job_shows_the_configuration_and_writes_nothing(build, tmp_path, capsys):
+    assert cli.main(["train", "--cfg", "job", "seed=4"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["seed"] == 4
+    assert list(tmp_path.iterdir()) == []
+    assert build.calls == []
+
+
+def test_cfg_hydra_shows_hydras_own(build, capsys):
+    assert cli.main(["train", "--cfg", "hydra"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["hydra"]["sweep"]["subdir"] == "${hydra.job.num}"
+
+
+@pytest.fixture
+def run(build, tmp_path):
+    assert cli.main(["train", "net=johnson", "hydra.run.dir=old run"]) == 0
+    (tmp_path / "old run" / "checkpoints").mkdir()
+    (tmp_path / "old run" / "checkpoints" / "last.ckpt").touch()
+    return tmp_path / "old run"
+
+
+def test_resume_continues_in_the_runs_folder_with_its_configuration(build, run):
+    assert cli.main(["train", "resume=old run", "trainer.max_steps=9"]) == 0
+    call = build.calls[1]
+    assert (call.cfg.net.width, call.cfg.trainer.max_steps, call.cfg.resume) == (32, 9, None)
+    assert call.out_dir == run
+    assert call.resume_from.resolve() == run / "checkpoints" / "last.ckpt"
+    assert (run / "train.log").read_text().count("painted") == 2  # appended
+
+
+def test_resume_from_a_checkpoint_continues_in_its_run(build, run):
+    assert cli.main(["train", f"resume={run}/checkpoints/last.ckpt"]) == 0
+    assert build.calls[1].out_dir == run
+
+
+def test_resume_shows_the_runs_configuration(build, run, capsys):
+    capsys.readouterr()
+    assert cli.main(["train", "resume=old run", "--cfg", "job"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["net"]["width"] == 32
+
+
+def test_resume_refuses_other_options_and_keeps_the_run(build, run, capsys):
+    assert cli.main(["train", "resume=old run", "net.width=16"]) == 2
+    assert "got net.width=16; allowed: trainer.max_steps" in capsys.readouterr().err
+    build.errors[2] = UserError("refused")
+    assert cli.main(["train", "resume=old run"]) == 2
+    assert (run / "config.yaml").is_file()
+
+
+def test_resume_on_several_devices_takes_what_lightning_adds(build, run, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert cli.main(["train", "resume=old run", "trainer.devices=2", 'hydra.run.dir="old run"']) == 0
+    assert build.calls[1].cfg.trainer.devices == 2
+
+
+def test_a_sweep_gives_each_job_its_folder(build, tmp_path):
+    assert cli.main(["train", "-m", "stroke=mixed,one_octave", "style.files=a.jpg,b (1).jpg", "hydra.sweep.dir=s"]) == 0
+    assert [(call.cfg.stroke.mode, call.cfg.style.files) for call in build.calls] == [
+        ("mixed", ["a.jpg"]), ("mixed", ["b (1).jpg"]), ("conditioned", ["a.jpg"]), ("conditioned", ["b (1).jpg"])
+    ]  # fmt: skip
+    assert [call.out_dir for call in build.calls] == [tmp_path / "s" / str(number) for number in range(4)]
+    assert all("painted" in (call.out_dir / "train.log").read_text() for call in build.calls)
+
+
+def test_a_sweep_ends_with_its_worst_exit_code_after_all_jobs(build, capsys):
+    build.errors = {1: UserError("wrong"), 2: BrushnetError("failed")}
+    assert cli.main(["train", "-m", "seed=0,1,2", "hydra.sweep.dir=s"]) == 1
+    assert len(build.calls) == 3
+    err = capsys.readouterr().err
+    assert "brushnet: error: wrong" in err
+    assert "brushnet: error: failed" in err
+
+
+def test_stopping_a_job_stops_the_sweep(build):
+    build.errors[2] = Stopped("stopped")
+    assert cli.main(["train", "-m", "seed=0,1,2", "hydra.sweep.dir=s"]) == 3
+    assert len(build.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trainer.max_steps=5,x"], "trainer.max_steps must be a whole number, got x"),
+        (["stroke.min=0.5,3"], "stroke.min must be below stroke.max"),
+        (["trainer.devices=1,2"], "trainer.devices must be 1 in a sweep (-m), got 2"),
+        (["resume=a"], "resume continues one run, so it cannot be combined with -m, got resume=a"),
+        (["seed=1,2", "--cfg", "job"], "--cfg shows one run, so it cannot be combined with -m, got --cfg job"),
+    ],
+)
+def test_a_sweep_with_a_wrong_job_never_starts(build, tmp_path, capsys, overrides, message):
+    assert cli.main(["train", "-m", *overrides]) == 2
+    assert message in capsys.readouterr().err
+    assert build.calls == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_a_sweep_is_refused(build, capsys):
+    assert cli.main(["train", "-m", "seed=0,1", "hydra.sweep.dir=s"]) == 0
+    assert cli.main(["train", "-m", "seed=2,3", "hydra.sweep.dir=s"]) == 2
+    assert "s already holds a sweep; hydra.sweep.dir=DIR starts another" in capsys.readouterr().err
+    assert len(build.calls) == 2
+
+
+def test_help_shows_groups_and_common_options_of_the_schema(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    text = capsys.readouterr().out
+    assert "stroke=     fixed, mixed, one_octave, three_octaves" in text
+    assert f"trainer.max_steps={Config().trainer.max_steps}" in text
+    assert "style.reference_px=256              short side of the painting at s = 1 (px)" in text
