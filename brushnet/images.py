@@ -5,6 +5,7 @@ Everything is decoded by Pillow: as fast as torchvision.io (0.8 and 0.7 ms for a
 which is deprecated since torchvision 0.29 and knows neither CMYK nor TIFF nor 16 bits.
 """
 
+import contextlib
 import io
 import os
 import struct

@@ -233,6 +233,9 @@ def test_failed_write_says_so_and_leaves_nothing(tmp_path):
     with pytest.raises(BrushnetError, match=r"cannot write .*a\.png: Is a directory"):
         images.write(torch.zeros(1, 3, 4, 4), tmp_path / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    (tmp_path / "file").touch()
+    with pytest.raises(BrushnetError, match=r"cannot write .*file/a\.png: File exists"):
+        images.write(torch.zeros(1, 3, 4, 4), tmp_path / "file" / "a.png")
 
 
 def test_bytes_survive_the_way_through_floats_and_what_lies_outside_is_clamped():

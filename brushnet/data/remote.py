@@ -1,11 +1,12 @@
 """Shards from elsewhere: fetched whole, once, into a cache; from then on they are local files."""
 
+import contextlib
 import hashlib
 import logging
 import os
 import shutil
-import time
 from pathlib import Path
+from time import sleep
 
 from webdataset.gopen import gopen
 
@@ -65,7 +66,8 @@ def _download(url: str, target: Path, sha256: str = "") -> None:
     except OSError as error:
         raise BrushnetError(f"cannot write to the cache {target.parent}: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def _with_retries(url: str, partial: Path) -> None:
@@ -74,7 +76,7 @@ def _with_retries(url: str, partial: Path) -> None:
         if cause is None:
             return
         if attempt + 1 < TRIES:
-            time.sleep(BACK_OFF_SECONDS * 2**attempt)
+            sleep(BACK_OFF_SECONDS * 2**attempt)
     raise BrushnetError(f"cannot fetch {url} after {TRIES} tries: {cause}")
 
 

@@ -4,11 +4,14 @@ import io
 import logging
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
+from torch._utils import ExceptionWrapper  # what carries an error out of a DataLoader's worker
 
-from brushnet.data.photos import Batches, Photos
+from brushnet.data.photos import MAX_TRIES, Batches, Photos
 from brushnet.data.sources import Folder, open_source
+from brushnet.errors import BrushnetError
 
 
 def test_ranks_share_the_stream_out_without_overlap():
@@ -96,3 +99,21 @@ def test_camera_sized_jpegs_are_decoded_small_enough_to_be_quick_and_large_enoug
     assert photos._load(0).shape == (3, 150, 200)
     photos[0]
     assert photos.counts() == {}
+
+
+def test_nothing_but_bad_photos_ends_in_one_line_that_names_the_causes(photo_folder):
+    folder = photo_folder(0)
+    for number in range(3):
+        (folder / f"broken{number}.jpg").write_bytes(b"?")
+    Image.new("L", (40, 3)).save(folder / "line.png")
+    photos = Photos(open_source(str(folder)), seed=0, crop_px=16)
+    message = rf"^{MAX_TRIES + 1} photos in a row cannot be used, from 4 photos in .*: 3 broken, 1 too small$"
+    with pytest.raises(BrushnetError, match=message):
+        photos[0]
+    try:
+        photos[0]
+    except BrushnetError:
+        from_a_worker = ExceptionWrapper(where="in DataLoader worker process 0")
+    with pytest.raises(BrushnetError, match=message) as caught:
+        from_a_worker.reraise()
+    assert "\n" not in str(caught.value)
