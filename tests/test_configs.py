@@ -1,9 +1,15 @@
 """Every file of conf/ composes, says how it is used, and agrees with the schema."""
 
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
+import brushnet
 from brushnet.config import Config, compose, conf_dir
 from brushnet.config.folder import groups
 from brushnet.errors import ConfigError
@@ -50,3 +56,28 @@ def test_wrong_conf_dir_in_the_environment_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("BRUSHNET_CONF", str(tmp_path))
     with pytest.raises(ConfigError, match=r"BRUSHNET_CONF must name a folder with a train\.yaml, got "):
         conf_dir()
+
+
+def test_an_installed_package_brings_its_own_configuration(tmp_path):
+    # The layout of the wheel: conf/ lies inside the package; a neighbour named `conf` is somebody else's.
+    package = Path(brushnet.__file__).parent
+    shutil.copytree(package, tmp_path / "brushnet", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(conf_dir(), tmp_path / "brushnet" / "conf")
+    (tmp_path / "brushnet" / "conf" / "net" / "slim.yaml").write_text("width: 8\n")
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "train.yaml").write_text("somebody: else\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "brushnet", "train", "--cfg", "job"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd="/", check=True)
+    assert yaml.safe_load(done.stdout)["net"]["width"] == 8
+
+
+def test_incomplete_installation_says_so(tmp_path):
+    package = Path(brushnet.__file__).parent
+    shutil.copytree(package, tmp_path / "brushnet", ignore=shutil.ignore_patterns("__pycache__", "conf"))
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "brushnet", "train", "--cfg", "job"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd="/")
+    assert done.returncode == 2
+    assert "the configuration is missing from this installation" in done.stderr
+    assert done.stderr.count("\n") == 1
