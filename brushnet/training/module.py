@@ -126,7 +126,7 @@ class StyleTraining(pl.LightningModule):
         self.manual_backward(loss)
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip)
         if not torch.isfinite(norm + loss.detach()):
-            self._count_bad_step(loss, norm)
+            self._count_bad_step(loss.detach(), norm)
             return
         self.bad_steps_in_a_row = 0
         optimizer.step()

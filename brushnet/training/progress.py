@@ -58,11 +58,12 @@ class ProgressReport(pl.Callback):
         assert isinstance(module, StyleTraining)
         self._show(trainer, module)
 
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_train_end(self, *args: Any) -> None:
         if self.bar:
             self.bar.stop()
 
-    on_exception = on_train_end  # type: ignore[assignment]
+    def on_exception(self, *args: Any) -> None:
+        self.on_train_end()
 
     def _show(self, trainer: pl.Trainer, module: StyleTraining) -> None:
         rate = 1 / statistics.median(self.recent)

@@ -55,16 +55,25 @@ def run(
         return
     data.setup("fit")
     stop = StopOnSignal()
-    last = _last_checkpoint(options)
-    trainer = pl.Trainer(
+    with _quiet_lightning():
+        trainer = _trainer(data, options, loggers=[metrics, *loggers], stop=stop)
+    started, before = time.perf_counter(), module.seconds_trained
+    with _quiet_lightning():
+        trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
+    module.seconds_trained = before + time.perf_counter() - started
+    _finish(trainer, module, options, stopped=stop.received is not None)
+
+
+def _trainer(data: PhotoData, options: RunOptions, *, loggers: list[Any], stop: StopOnSignal) -> pl.Trainer:
+    return pl.Trainer(
         accelerator=options.accelerator,
         devices=options.devices,
         strategy="ddp" if options.devices > 1 else "auto",
         precision=options.precision,  # type: ignore[arg-type]
         max_steps=options.max_steps,
         max_epochs=-1,
-        logger=[metrics, *loggers],
-        callbacks=[*_callbacks(data, options), stop, last, _best_checkpoint(options)],
+        logger=loggers,
+        callbacks=[*_callbacks(data, options), stop, _last_checkpoint(options), _best_checkpoint(options)],
         val_check_interval=min(options.validate_every_steps, options.max_steps),
         check_val_every_n_epoch=None,
         log_every_n_steps=options.log_every_steps,
@@ -74,11 +83,6 @@ def run(
         enable_model_summary=False,
         default_root_dir=options.out_dir,
     )
-    started, before = time.perf_counter(), module.seconds_trained
-    with _quiet_lightning():
-        trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
-    module.seconds_trained = before + time.perf_counter() - started
-    _finish(trainer, module, options, stopped=stop.received is not None)
 
 
 def _callbacks(data: PhotoData, options: RunOptions) -> list[pl.Callback]:
@@ -174,12 +178,14 @@ class _quiet_lightning(warnings.catch_warnings):  # noqa: N801
         ".*You're resuming from a checkpoint that ended before the epoch ended.*",
         ".*GPU available but not used.*",
         ".*IterableDataset.*",
+        ".*no pre-optimization state was saved.*",  # ours is the state after the step, on purpose
         ".*number of training batches.*",
+        ".*module\\(s\\) in eval mode at the start of training.*",  # the averaged network
     )
 
     def __enter__(self) -> Any:
         entered = super().__enter__()
         for message in self.NOISE:
             warnings.filterwarnings("ignore", message=message)
-        logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
         return entered

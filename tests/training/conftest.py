@@ -1,0 +1,49 @@
+"""A whole run of a tiny model, seconds on a CPU."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from brushnet import build, config
+
+
+@pytest.fixture
+def tiny(photos_dir: Path, painting_file: Path, lossnet_file: Path) -> list[str]:
+    """Overrides of a run that trains twelve steps of a tiny network."""
+    return [
+        f"data.path='{photos_dir}'",
+        f"style.files=['{painting_file}']",
+        f"lossnet.weights='{lossnet_file}'",
+        "data.workers=0",
+        "data.val_photos=2",
+        "style.reference_px=96",
+        "style.bank_step_octaves=1",
+        "stroke.min=0.5",
+        "stroke.max=1.0",
+        "loss.pyramid_levels=2",
+        "net.width=4",
+        "net.blocks=1",
+        "net.stroke_embedding=8",
+        "trainer.accelerator=cpu",
+        "trainer.batch_size=2",
+        "trainer.crop_px=32",
+        "trainer.max_steps=12",
+        "trainer.warmup_steps=2",
+        "trainer.log_every_steps=1",
+        "trainer.validate_every_steps=6",
+        "trainer.sample_every_steps=6",
+        "trainer.checkpoint_every_steps=4",
+    ]
+
+
+@pytest.fixture
+def train(tiny: list[str], tmp_path: Path) -> Callable[..., Path]:
+    """train(*overrides, out="run", resume_from=None) -> the run's folder."""
+
+    def run(*overrides: str, out: str = "run", resume_from: Path | None = None) -> Path:
+        cfg = config.compose([*tiny, *overrides])
+        build.train(cfg, tmp_path / out, resume_from=resume_from)
+        return tmp_path / out
+
+    return run

@@ -1,0 +1,32 @@
+from brushnet.training.metrics_csv import MetricsCsv
+
+
+def test_rows_are_kept_when_new_metrics_come(tmp_path):
+    log = MetricsCsv(tmp_path / "metrics.csv")
+    log.log_metrics({"loss": 2.0, "epoch": 0}, step=1)
+    log.log_metrics({"val": 3.0}, step=1)
+    log.log_metrics({"loss": 1.5}, step=2)
+    assert log.rows() == [
+        {"step": "1", "loss": "2.0", "val": ""},
+        {"step": "1", "loss": "", "val": "3.0"},
+        {"step": "2", "loss": "1.5", "val": ""},
+    ]
+
+
+def test_a_resumed_run_has_no_row_twice(tmp_path):
+    path = tmp_path / "metrics.csv"
+    for step in range(6):
+        MetricsCsv(path).log_metrics({"loss": float(step)}, step=step)
+    resumed = MetricsCsv(path)
+    resumed.cut_after(3)
+    for step in range(4, 8):
+        resumed.log_metrics({"loss": float(step)}, step=step)
+    assert [row["step"] for row in resumed.rows()] == [str(step) for step in range(8)]
+
+
+def test_a_row_that_was_cut_off_by_a_kill_is_dropped(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,loss\n0,1.0\n1,0.9\n\n")
+    log = MetricsCsv(path)
+    log.cut_after(1)
+    assert path.read_text().splitlines() == ["step,loss", "0,1.0", "1,0.9"]

@@ -1,0 +1,185 @@
+import logging
+import os
+import signal
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import brushnet
+from brushnet import images
+from brushnet.errors import Stopped, UserError
+from brushnet.training import callbacks
+from brushnet.training.metrics_csv import MetricsCsv
+
+
+def metrics(run) -> list[dict[str, str]]:
+    return MetricsCsv(run / "metrics.csv").rows()
+
+
+def test_a_run_leaves_model_metrics_samples_checkpoints_and_config(train):
+    run = train()
+    files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    expected = "config.yaml metrics.csv model.safetensors checkpoints/last.ckpt checkpoints/best.ckpt"
+    assert files == {*expected.split(), "samples/step_000006.jpg", "samples/step_000012.jpg"}
+    assert len([row for row in metrics(run) if row["train/loss"]]) == 12
+    assert len([row for row in metrics(run) if row["val/loss"]]) == 2
+
+
+def test_the_terms_that_are_logged_sum_to_the_loss(train):
+    row = next(row for row in metrics(train()) if row["train/loss"])
+    parts = sum(float(row[f"train/{name}"]) for name in ("content", "style/relu1_1", "style/relu2_1", "style/relu3_1", "tv"))
+    assert parts == pytest.approx(float(row["train/loss"]), rel=1e-4)
+
+
+def test_training_lowers_the_style_loss_of_unseen_photos(train):
+    run = train("trainer.max_steps=60", "trainer.validate_every_steps=10", "trainer.learning_rate=0.01")
+    style = [float(row["val/style"]) for row in metrics(run) if row["val/style"]]
+    assert style[-1] < 0.5 * style[0]
+
+
+def test_the_sample_grid_shows_photos_beside_scales(train):
+    sheet = images.read(train() / "samples" / "step_000012.jpg")
+    columns, cell = 3, callbacks.CELL_PX  # photo, s = 0.5, s = 1
+    assert columns * cell < sheet.shape[-1] < (columns + 1) * cell
+    assert sheet.std() > 0.05
+
+
+def test_model_and_checkpoint_hold_the_same_averaged_network(train):
+    run = train()
+    photo = torch.rand(1, 3, 33, 47)
+    paintings = [brushnet.load(path)(photo, stroke=0.7) for path in (run, run / "checkpoints" / "last.ckpt")]
+    assert torch.equal(*paintings)
+    assert brushnet.load(run).meta.training["steps"] == 12
+    assert brushnet.load(run).style_names == ("diagonal",)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(train):
+    first, second, other = (
+        load_file(train(f"seed={seed}", "trainer.max_steps=4", out=out) / "model.safetensors")
+        for seed, out in ((1, "a"), (1, "b"), (2, "c"))
+    )
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+@pytest.mark.parametrize("target", ["bank", "crop"])
+def test_resume_gives_the_weights_of_an_unbroken_run(train, monkeypatch, target):
+    whole = train(f"style.target={target}", out="whole")
+
+    def stop_at_six(self, trainer, module, *args):
+        if trainer.global_step == 6 and self.received is None:
+            self.received = signal.SIGTERM
+            trainer.should_stop = True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks.StopOnSignal, "on_train_batch_end", stop_at_six)
+        with pytest.raises(Stopped, match=r"stopped at step 6 of 12; continue with: brushnet train resume=.*broken"):
+            train(f"style.target={target}", out="broken")
+    broken = train(
+        f"style.target={target}", out="broken", resume_from=whole.parent / "broken" / "checkpoints" / "last.ckpt"
+    )
+    expected, found = (load_file(run / "model.safetensors") for run in (whole, broken))
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+    steps = [row["step"] for row in metrics(broken) if row["train/loss"]]
+    assert steps == [row["step"] for row in metrics(whole) if row["train/loss"]]
+
+
+def test_a_finished_run_says_so_and_is_left_alone(train, caplog):
+    run = train()
+    before = (run / "checkpoints" / "last.ckpt").read_bytes()
+    with caplog.at_level(logging.INFO):
+        train(resume_from=run / "checkpoints" / "last.ckpt")
+    assert "is finished: 12 of 12 steps are trained" in caplog.text
+    assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
+
+
+def test_a_finished_run_goes_on_when_it_is_given_more_steps(train):
+    run = train()
+    train("trainer.max_steps=15", resume_from=run / "checkpoints" / "last.ckpt")
+    assert brushnet.load(run).meta.training["steps"] == 15
+
+
+@pytest.mark.parametrize("content", [b"junk", None])
+def test_a_checkpoint_of_another_kind_is_refused(train, tmp_path, content):
+    path = tmp_path / "other.ckpt"
+    if content is None:
+        torch.save({"state_dict": {}}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"resume=.*other\.ckpt (cannot be read as a|is no) checkpoint"):
+        train(resume_from=path)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(train, monkeypatch, tmp_path):
+    original = callbacks.StreamPosition.on_train_batch_end
+
+    def interrupt(self, trainer, module, *args):
+        original(self, trainer, module, *args)
+        if trainer.global_step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(callbacks.StreamPosition, "on_train_batch_end", interrupt)
+    with pytest.raises(Stopped, match=r"stopped at step 5 of 12"):
+        train()
+    assert brushnet.load(tmp_path / "run").meta.training["steps"] == 5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_time_limit_fixes_the_number_of_steps_and_anneals_within_it(train, monkeypatch):
+    monkeypatch.setattr(callbacks.TimeBudget, "WARM_UP", 1)
+    monkeypatch.setattr(callbacks.TimeBudget, "MEASURED", 3)
+    run = train("trainer.max_time='00:00:00:03'", "trainer.max_steps=100000")
+    rows = [row for row in metrics(run) if row["train/loss"]]
+    assert 4 < len(rows) < 100000
+    assert float(rows[-1]["train/learning_rate"]) < 0.2 * max(float(row["train/learning_rate"]) for row in rows)
+
+
+@pytest.mark.parametrize("mode", ["mixed", "fixed"])
+def test_the_other_modes_train_a_model_of_one_stroke(train, mode):
+    extra = ["stroke.min=1.0", "stroke.max=1.0"] if mode == "fixed" else []
+    model = brushnet.load(train(f"stroke.mode={mode}", *extra, "trainer.max_steps=2"))
+    assert model.stroke_mode == mode
+    with pytest.raises(UserError, match=rf"stroke\.mode={mode}"):
+        model(torch.rand(1, 3, 32, 32), stroke=0.6)
+
+
+def test_several_paintings_share_one_model(train, painting_file, tmp_path):
+    second = tmp_path / "flat.png"
+    images.write(torch.full((1, 3, 100, 100), 0.5), second)
+    model = brushnet.load(train(f"style.files=['{painting_file}','{second}']", "trainer.max_steps=2"))
+    assert model.style_names == ("diagonal", "flat")
+
+
+def test_bf16_trains_with_finite_losses(train):
+    run = train("trainer.precision=bf16-mixed", "trainer.max_steps=3")
+    assert all(float(row["train/loss"]) < 1e4 for row in metrics(run) if row["train/loss"])
+
+
+def test_broken_photos_are_counted_in_the_metrics(train, photos_dir, caplog):
+    (photos_dir / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
+    with caplog.at_level(logging.WARNING):
+        run = train("trainer.max_steps=30", "trainer.validate_every_steps=30")
+    last = [row for row in metrics(run) if row["val/loss"]][-1]
+    assert sum(float(value) for name, value in last.items() if name.startswith("data/") and value) >= 1
+    assert "flawed photos met in data.path" in caplog.text
+
+
+def test_tensorboard_gets_metrics_and_sheets(train):
+    run = train("logger=tensorboard", "trainer.max_steps=2")
+    assert list((run / "tensorboard").glob("events.out.*"))
+
+
+def test_wandb_without_a_login_is_offline_and_asks_nothing(train, monkeypatch, tmp_path, caplog):
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setattr(sys, "stdin", None)
+    with caplog.at_level(logging.INFO):
+        run = train("logger=wandb", "trainer.max_steps=2", "trainer.sample_every_steps=2")
+    monkeypatch.delenv("WANDB_MODE")  # set by the logger
+    assert "no login found, logging offline" in caplog.text
+    assert list((run / "wandb").glob("offline-run-*"))
+    assert list((run / "wandb").rglob("samples*.jpg"))
