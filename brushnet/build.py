@@ -79,8 +79,8 @@ def _shipped_photos() -> Tensor:
 
 def build_data(cfg: Config, *, allow_pipe: bool) -> PhotoData:
     return PhotoData(
-        path=str(samples.resolve(cfg.data.path)),
-        val_path=str(samples.resolve(cfg.data.val_path)) if cfg.data.val_path else None,
+        path=_resolve_samples(cfg.data.path),
+        val_path=_resolve_samples(cfg.data.val_path) if cfg.data.val_path else None,
         source=cfg.data.source,
         crop_px=cfg.trainer.crop_px,
         batch_size=cfg.trainer.batch_size,
@@ -90,6 +90,12 @@ def build_data(cfg: Config, *, allow_pipe: bool) -> PhotoData:
         allow_pipe=allow_pipe,
         cache_dir=cfg.data.cache_dir,
     )
+
+
+def _resolve_samples(paths: str) -> str:
+    """Each `sample:NAME` of a list joined by `::` as a path; the rest, URLs too, as it is."""
+    parts = (str(samples.resolve(part)) if part.startswith(samples.PREFIX) else part for part in paths.split("::"))
+    return "::".join(parts)
 
 
 def build_net(cfg: Config) -> ResidualTransformer:

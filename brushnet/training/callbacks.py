@@ -76,7 +76,7 @@ def _corner(picture_13HW: Tensor) -> Tensor:
 class TimeBudget(pl.Callback):
     """Turns a time limit into a number of steps, once, so that the learning rate anneals within it.
 
-    The rate is measured over the first steps; `module.total_steps` goes into the checkpoint and stays.
+    The rate is measured over the first steps; the number goes into the checkpoint and stays.
     """
 
     WARM_UP, MEASURED = 5, 15
@@ -86,23 +86,28 @@ class TimeBudget(pl.Callback):
         self.seconds, self.max_steps = seconds, max_steps
         self.validate_every_steps, self.validation_batches = validate_every_steps, validation_batches
         self.durations: list[float] = []
-        self.decided = False
+        self.total_steps: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        return {"decided": self.decided}
+        return {"total_steps": self.total_steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.decided = bool(state_dict["decided"])
+        self.total_steps = state_dict["total_steps"]
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.started = time.perf_counter()
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if self.total_steps is not None:
+            assert isinstance(module, StyleTraining)
+            module.total_steps = min(self.max_steps, self.total_steps)
 
     def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
         self.step_started = time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
         assert isinstance(module, StyleTraining)
-        if not self.decided:
+        if self.total_steps is None:
             if module.device.type == "cuda":
                 torch.cuda.synchronize()  # only while measuring
             self.durations.append(time.perf_counter() - self.step_started)
@@ -121,9 +126,8 @@ class TimeBudget(pl.Callback):
         per_step = step * (1 + self.validation_batches * scales / 3 / self.validate_every_steps)
         left = (self.seconds - (time.perf_counter() - self.started)) * (1 - self.RESERVE)
         total = trainer.global_step + max(1, int(left / per_step))
-        total = int(trainer.strategy.broadcast(total))  # ranks must agree on the last step
-        module.total_steps = min(self.max_steps, total)
-        self.decided = True
+        self.total_steps = min(self.max_steps, int(trainer.strategy.broadcast(total)))  # ranks must agree
+        module.total_steps = self.total_steps
         log.info("trainer.max_time leaves room for %d steps (%.2f s each)", module.total_steps, step)
 
 

@@ -18,6 +18,7 @@ class MetricsCsv(Logger):
         super().__init__()
         self.path = path
         self.columns: list[str] = []
+        self.last: dict[str, float] = {}
         if path.is_file():
             with path.open(newline="") as file:
                 self.columns = next(csv.reader(file), [])
@@ -41,6 +42,9 @@ class MetricsCsv(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         row = {"step": step or 0} | {name: value for name, value in metrics.items() if name != "epoch"}
+        if row == self.last:  # Lightning repeats the last metrics for a step that was skipped
+            return
+        self.last = row
         fresh = [name for name in row if name not in self.columns]
         if fresh:
             rows = self.rows()

@@ -158,6 +158,7 @@ class StyleTraining(pl.LightningModule):
         terms = {f"train/{name}": value.detach() for name, value in means.items()}
         self.log_dict(
             {
+                "step": float(self.global_step),  # Lightning takes it as the row's step; its own count skips on resume
                 "train/loss": loss.detach(),
                 **terms,
                 "train/gradient_norm": norm,
@@ -190,7 +191,7 @@ class StyleTraining(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         means = {name: torch.cat(values).mean() for name, values in self._validation.items()}
-        self.log_dict(means)
+        self.log_dict({"step": float(self.global_step), **means})
         self.last_losses = {name: float(value) for name, value in means.items()}
 
     def _float(self, photo: Tensor) -> Tensor:
@@ -209,7 +210,7 @@ class StyleTraining(pl.LightningModule):
         return learning_rate_factor(self.schedule, step, total_steps=self.total_steps, warmup_steps=self.warmup_steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["progress"] = {name: getattr(self, name) for name in PROGRESS}
+        checkpoint["progress"] = {name: getattr(self, name) for name in (*PROGRESS, "total_steps")}
         if self.describe is not None:
             checkpoint[CHECKPOINT_KEY] = self.describe(self)
 
@@ -219,7 +220,7 @@ class StyleTraining(pl.LightningModule):
             setattr(self, name, saved[name])
 
 
-PROGRESS = ("batches_done", "bad_steps", "total_steps", "seconds_trained", "last_losses")
+PROGRESS = ("batches_done", "bad_steps", "seconds_trained", "last_losses")
 
 
 def ramped_average(decay: float) -> Callable[[Any, Any, Any], None]:

@@ -30,3 +30,10 @@ def test_a_row_that_was_cut_off_by_a_kill_is_dropped(tmp_path):
     log = MetricsCsv(path)
     log.cut_after(1)
     assert path.read_text().splitlines() == ["step,loss", "0,1.0", "1,0.9"]
+
+
+def test_a_row_that_is_reported_twice_is_written_once(tmp_path):
+    log = MetricsCsv(tmp_path / "metrics.csv")
+    for _ in range(2):
+        log.log_metrics({"loss": 2.0}, step=1)
+    assert len(log.rows()) == 1
