@@ -31,7 +31,7 @@ def permutation(seed: int, purpose: str, index: int, length: int) -> np.ndarray:
 
 @contextmanager
 def torch_seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Inside, torch's default CPU generator (weight initialisation) draws from this purpose; outside it is untouched."""
+    """Inside, torch's default CPU generator (weight initialisation) draws for this purpose; outside it is untouched."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng(seed, purpose).integers(2**62)))
         yield

@@ -191,7 +191,7 @@ class StyleTraining(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         means = {name: torch.cat(values).mean() for name, values in self._validation.items()}
-        self.log_dict({"step": float(self.global_step), **means})
+        self.log_dict({"step": float(self.global_step), **means}, sync_dist=True)
         self.last_losses = {name: float(value) for name, value in means.items()}
 
     def _float(self, photo: Tensor) -> Tensor:

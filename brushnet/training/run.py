@@ -134,7 +134,8 @@ def _finish(trainer: pl.Trainer, module: StyleTraining, options: RunOptions, *, 
             f"stopped at step {trainer.global_step} of {module.total_steps}; "
             f"continue with: brushnet train resume={options.out_dir}"
         )
-    log.info("trained %d steps in %.0f s: %s", trainer.global_step, module.seconds_trained, options.out_dir)
+    if trainer.is_global_zero:
+        log.info("trained %d steps in %.0f s: %s", trainer.global_step, module.seconds_trained, options.out_dir)
 
 
 def save_model(module: StyleTraining, path: Path) -> None:
