@@ -1,6 +1,7 @@
 """The `brushnet` command: finds the sub-command, runs it, and ends with the exit code of what happened."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +20,9 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code of `brushnet ARGV`. sys.argv stays whole: Lightning starts further processes from it."""
+    # Threads that spin while they wait fight for the cores with every other program, at ten times the step's time on a
+    # busy machine. OpenMP reads this once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     try:
