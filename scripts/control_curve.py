@@ -55,8 +55,12 @@ def measure(arguments: argparse.Namespace) -> tuple[list[Row], Summary]:
     if not files or arguments.photos < 1:
         raise UserError(f"--content {arguments.content} --photos {arguments.photos}: at least one photo is needed")
     # Evenly over the folder: neighbours in the alphabet are often alike.
-    chosen = [files[len(files) * place // arguments.photos] for place in range(min(arguments.photos, len(files)))]
-    photos = {file.stem: images.resize_short_side(images.read(file), arguments.photo_px) for file in chosen}
+    count = min(arguments.photos, len(files))
+    chosen = [files[len(files) * place // count] for place in range(count)]
+    photos = {
+        file.relative_to(arguments.content).as_posix(): images.resize_short_side(images.read(file), arguments.photo_px)
+        for file in chosen
+    }
     rows = control_curve(
         lambda photo, stroke: model(photo, stroke=stroke), photos, strokes=strokes, painting=statistics
     )

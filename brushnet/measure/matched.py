@@ -13,16 +13,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from brushnet import images
 from brushnet.errors import UserError
 from brushnet.losses import covariance, pyramid
 from brushnet.strokes import Painting
 
 Encoder = Callable[[Tensor], Mapping[str, Tensor]]  # RGB (B, 3, H, W) in [0, 1] -> features (B, C, H, W) by layer
-Statistic = Callable[[Tensor], Tensor]  # features (B, C, H, W) -> (B, C, C)
-Key = tuple[int, str]  # pyramid level (0 is full resolution) and layer
+Key = tuple[int, str]  # pyramid level (0 is the finest) and layer
 
 STEP_OCTAVES = 1 / 8
-SMALLEST_LEVEL_PX = 24  # a smaller level of the pyramid leaves the encoder too few positions for a covariance
+# The pyramid starts at twice the picture's size: strokes of 2 to 4 px fall between the positions of an encoder that
+# keeps every fourth pixel. Error on 12 parts (36 % of the area) of rescaled paintings 0.11 octave; 0.15 without the
+# enlarged level; 0.23 with a level of half the size instead, which sees what is depicted rather than strokes.
+ENLARGED = 2
+LEVELS = 2
+SMALLEST_LEVEL_PX = 48  # a smaller level leaves the encoder too few positions for a covariance
 BLANK_NORM = 1e-3  # of a picture's statistics over the painting's smallest: below it there is nothing to compare
 
 
@@ -40,41 +45,33 @@ class PaintingStatistics(NamedTuple):
     unit: dict[Key, Tensor]  # (K, C, C)
     norms: dict[Key, Tensor]  # (K,)
     encode: Encoder
-    statistic: Statistic
-    levels: int
 
 
-def root_covariance(feats_BCHW: Tensor) -> Tensor:
-    """Matrix square root of the covariance. Returns (B, C, C), float32.
+def picture_statistics(picture_13HW: Tensor, encode: Encoder) -> dict[Key, Tensor]:
+    """Covariance (C, C) for each pyramid level and layer; levels too small for the encoder are left out.
 
-    The covariance itself is ruled by its few strongest directions, which say what is depicted and in which colours. On
-    40 parts (36 and 25 % of the area) of rescaled paintings the matched scale was off by 0.06 octave in the median with
-    the root, by 0.19 without it.
+    The mean over the picture and the picture turned by 90 degrees: an encoder tells directions apart, and a photo leads
+    the strokes in other directions than the painting. Without it a turned painting was off by 0.46 octave.
     """
-    values_BC, vectors_BCC = torch.linalg.eigh(covariance(feats_BCHW).double())
-    return ((vectors_BCC * values_BC.clamp_min(0).sqrt().unsqueeze(-2)) @ vectors_BCC.mT).float()
-
-
-@torch.inference_mode()
-def picture_statistics(
-    picture_13HW: Tensor, *, encode: Encoder, levels: int, statistic: Statistic = root_covariance
-) -> dict[Key, Tensor]:
-    """(C, C) for each pyramid level and layer; levels too small for the encoder are left out."""
+    height, width = picture_13HW.shape[-2:]
+    enlarged = images.resize(picture_13HW, ENLARGED * height, ENLARGED * width)
     found: dict[Key, Tensor] = {}
-    for level, picture in enumerate(pyramid(picture_13HW, levels)):
-        if min(picture.shape[-2:]) >= SMALLEST_LEVEL_PX:
-            found |= {(level, layer): statistic(feats)[0] for layer, feats in encode(picture).items()}
+    for level, picture in enumerate(pyramid(enlarged, LEVELS)):
+        if min(picture.shape[-2:]) < SMALLEST_LEVEL_PX:
+            continue
+        upright, turned = encode(picture), encode(picture.rot90(dims=(-2, -1)))
+        for layer in upright:
+            found[level, layer] = (covariance(upright[layer])[0] + covariance(turned[layer])[0]) / 2
     return found
 
 
+@torch.inference_mode()
 def painting_statistics(
     painting: Painting,
     *,
     encode: Encoder,
     octaves: tuple[float, float] = (-2.0, 2.0),
     step_octaves: float = STEP_OCTAVES,
-    levels: int = 2,
-    statistic: Statistic = root_covariance,
 ) -> PaintingStatistics:
     """Statistics of S_s on a grid of log2 s. It ends where the painting would be enlarged: that blurs its strokes."""
     low, high = octaves[0], min(octaves[1], math.log2(painting.largest_scale))
@@ -84,16 +81,13 @@ def painting_statistics(
             f"must have at least {2 ** (low + 2 * step_octaves) * painting.reference_px:.0f} px"
         )
     grid_K = torch.arange(low, high + 1e-6, step_octaves)
-    tables = [
-        picture_statistics(painting.render(2.0**log2_s), encode=encode, levels=levels, statistic=statistic)
-        for log2_s in grid_K.tolist()
-    ]
+    tables = [picture_statistics(painting.render(2.0**log2_s), encode) for log2_s in grid_K.tolist()]
     # Only what every scale has can be compared over the grid: small renderings lack the coarse levels.
     shared = [key for key in tables[-1] if all(key in table for table in tables)]
     stacked = {key: torch.stack([table[key] for table in tables]) for key in shared}
     norms = {key: table.flatten(1).norm(dim=1) for key, table in stacked.items()}
     unit = {key: table / norms[key].clamp_min(1e-12)[:, None, None] for key, table in stacked.items()}
-    return PaintingStatistics(grid_K, unit, norms, encode, statistic, levels)
+    return PaintingStatistics(grid_K, unit, norms, encode)
 
 
 def matched_octaves(picture_13HW: Tensor, painting: PaintingStatistics) -> Match:
@@ -106,20 +100,20 @@ def matched_octaves(picture_13HW: Tensor, painting: PaintingStatistics) -> Match
     return Match(float(painting.octaves[0]) + step * place, distance)
 
 
+@torch.inference_mode()
 def distance_curve(picture_13HW: Tensor, painting: PaintingStatistics) -> Tensor | None:
     """1 - cosine of the statistics at every scale of the grid, the mean over layers and levels. Returns (K,).
 
-    The cosine, for it does not depend on contrast. A squared distance over the target's energy, as in the loss, favours
-    scales of high energy, the larger ones for a picture of strong contrast. None for a picture without texture.
+    The cosine, since it does not depend on contrast: on 60 parts of rescaled paintings it was off by 0.28 octave in the
+    mean where the squared distance over the target's energy, as in the loss, was off by 0.45 (without the enlarged
+    level and with zero padding, both). None for a picture without texture.
     """
-    found = picture_statistics(
-        picture_13HW, encode=painting.encode, levels=painting.levels, statistic=painting.statistic
-    )
+    found = picture_statistics(picture_13HW, painting.encode)
     keys = [key for key in painting.unit if key in found]
     if not keys:
         raise UserError(
             f"a picture of {tuple(picture_13HW.shape[-2:])} px is too small to be measured: at least "
-            f"{SMALLEST_LEVEL_PX} px on its short side are needed"
+            f"{SMALLEST_LEVEL_PX // ENLARGED} px on its short side are needed"
         )
     if all(found[key].norm() < BLANK_NORM * painting.norms[key].min() for key in keys):
         return None

@@ -13,12 +13,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from brushnet import seeds
+from brushnet import images, seeds
 from brushnet.errors import UserError
-from brushnet.measure.flow import Flow, blur, brush_flow, gradient, swirls
+from brushnet.measure.flow import blur, brush_flow, gradient, swirls
 
 Array = NDArray[np.float32]
 _BRISTLES = 9  # across one stroke: at the reference width of 6 px still a visible streak, at 40 px clearly hair
+# Painted finer and resized like S_s. Painted directly, a stroke is crisper than a shrunken one of the same width, twice
+# the energy in the finest octave, which a meter takes for a larger scale.
+_SUPERSAMPLING = 2
 _BANK = 64  # different bristle patterns
 
 
@@ -54,18 +57,17 @@ def paint(
     """
     if not 1 <= stroke_px <= 1000:
         raise UserError(f"stroke_px must be between 1 and 1000, got {stroke_px}")
+    height, width = photo_13HW.shape[-2:]
     photo = _vivid(photo_13HW.detach().float().cpu(), vividness)
-    height, width = photo.shape[-2:]
+    fine = images.resize(photo, height * _SUPERSAMPLING, width * _SUPERSAMPLING)
+    stroke_px, length_px = stroke_px * _SUPERSAMPLING, (length_px or 4.5 * stroke_px) * _SUPERSAMPLING
     draws = seeds.rng(seed, "painter")
-    swirl = swirls(height, width, feature_px=min(10 * stroke_px, max(height, width) / 2), draws=draws)
-    flow = brush_flow(photo, smooth_px=min(1.2 * stroke_px, max(height, width) / 4), swirl_13HW=swirl)
-    length_px = length_px or 4.5 * stroke_px
-    strokes = _plan(photo, flow, stroke_px, length_px, coverage, colour_jitter, draws)
+    strokes = _plan(fine, stroke_px, length_px, coverage, colour_jitter, draws)
     bank = _bristle_bank(stroke_px, length_px, draws)
     # A toned ground, as painters use: it shows through at the few spots that no stroke covers.
-    ground = 0.75 * blur(photo, stroke_px)
-    colour_HW3, paint_HW = _lay(ground[0].permute(1, 2, 0).numpy().copy(), strokes, bank)
-    return _light(colour_HW3, paint_HW, stroke_px=stroke_px, relief=relief)
+    ground_HW3 = (0.75 * blur(fine, stroke_px))[0].permute(1, 2, 0).numpy().copy()
+    colour_HW3, thickness_HW = _lay(ground_HW3, strokes, bank)
+    return images.resize(_light(colour_HW3, thickness_HW, stroke_px=stroke_px, relief=relief), height, width)
 
 
 def _vivid(photo_13HW: Tensor, vividness: float) -> Tensor:
@@ -75,7 +77,6 @@ def _vivid(photo_13HW: Tensor, vividness: float) -> Tensor:
 
 def _plan(
     photo: Tensor,
-    flow: Flow,
     stroke_px: float,
     length_px: float,
     coverage: float,
@@ -83,7 +84,9 @@ def _plan(
     draws: np.random.Generator,
 ) -> list[Stroke]:
     """Strokes on a jittered grid (no holes, unlike free draws), in random order, which is the order of painting."""
-    height, width = flow.angle.shape
+    height, width = photo.shape[-2:]
+    swirl = swirls(height, width, feature_px=min(10 * stroke_px, max(height, width) / 2), draws=draws)
+    flow = brush_flow(photo, smooth_px=min(1.2 * stroke_px, max(height, width) / 4), swirl_13HW=swirl)
     spacing = max(1.0, float(np.sqrt(stroke_px * length_px / coverage)))
     n_rows, n_columns = int(np.ceil(height / spacing)) + 2, int(np.ceil(width / spacing)) + 2
     grid = np.stack(np.meshgrid(np.arange(n_columns), np.arange(n_rows)), axis=-1).reshape(-1, 2) - 0.5
