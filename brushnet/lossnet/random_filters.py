@@ -1,7 +1,9 @@
 """A loss network that needs no training: fixed random orthogonal filters (Ustyuzhaninov et al. 2016, section 3).
 
-Random shallow filters tell textures apart surprisingly well once every channel has the same say. Here each channel is
-standardised on noise and photos, layer by layer, so that its ReLU passes about half of what natural pictures bring.
+Random shallow filters tell textures apart surprisingly well once every channel and every frequency has the same say.
+So here, layer by layer: the filters are at right angles in the whitened space of what noise and photos bring (plain
+random filters see little but the low frequencies that photos are made of, and then bristles do not count), and each
+channel is standardised, so that its ReLU passes about half.
 """
 
 import torch
@@ -14,6 +16,7 @@ from brushnet import seeds
 STAGES = ((32, 32), (48, 48), (64, 64, 64, 64))
 SEED = 1
 NOISE_PX = 96
+WHITENING_FLOOR = 1e-2  # of the mean variance: directions in which nothing varies are not blown up
 
 
 def random_state(photos_B3HW: Tensor | None = None) -> dict[str, Tensor]:
@@ -27,7 +30,7 @@ def random_state(photos_B3HW: Tensor | None = None) -> dict[str, Tensor]:
             feats = [F.avg_pool2d(part, 2) for part in feats]
             index += 1
         for width in widths:
-            weight, bias = _standardised(_orthogonal(width, feats[0].shape[1], index), feats)
+            weight, bias = _standardised(_whitened(_orthogonal(width, feats[0].shape[1], index), feats), feats)
             state[f"features.{index}.weight"], state[f"features.{index}.bias"] = weight, bias
             feats = [F.relu(_conv(part, weight, bias)) for part in feats]
             index += 2
@@ -51,6 +54,20 @@ def _orthogonal(outputs: int, inputs: int, index: int) -> Tensor:
     with seeds.torch_seeded(SEED, f"lossnet/filters/{index}"):
         torch.nn.init.orthogonal_(weight)
     return weight.view(outputs, inputs, 3, 3)
+
+
+def _whitened(weight: Tensor, feats: list[Tensor]) -> Tensor:
+    """The filters turned so that they respond alike to every direction that patches of noise and photos vary in."""
+    second = torch.stack([_patch_covariance(part) for part in feats]).mean(dim=0)
+    values, vectors = torch.linalg.eigh(second)
+    gains = (values.clamp_min(0) + WHITENING_FLOOR * values.mean()).rsqrt()
+    return (weight.flatten(1).double() @ (vectors * gains) @ vectors.T).view_as(weight).float().contiguous()
+
+
+def _patch_covariance(feats: Tensor) -> Tensor:
+    """Covariance of the 3 x 3 patches of features (B, C, H, W). Returns (9 C, 9 C), float64."""
+    patches = F.unfold(feats.double(), 3).transpose(0, 1).flatten(1)
+    return torch.cov(patches)
 
 
 def _standardised(weight: Tensor, feats: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -114,10 +114,13 @@ class TimeBudget(pl.Callback):
             if len(self.durations) >= self.WARM_UP + self.MEASURED:
                 self._decide(trainer, module)
         elif time.perf_counter() - self.started > self.seconds and trainer.global_step < module.total_steps:
-            log.warning(
-                "trainer.max_time is over at step %d of the %d planned", trainer.global_step, module.total_steps
-            )
-            trainer.should_stop = True
+            self._cut(trainer, module)
+
+    def _cut(self, trainer: pl.Trainer, module: StyleTraining) -> None:
+        """The machine became slower than it was measured to be: the run is finished all the same."""
+        log.warning("trainer.max_time is over at step %d of the %d planned", trainer.global_step, module.total_steps)
+        self.total_steps = module.total_steps = trainer.global_step
+        trainer.should_stop = True
 
     def _decide(self, trainer: pl.Trainer, module: StyleTraining) -> None:
         step = statistics.median(self.durations[self.WARM_UP :])

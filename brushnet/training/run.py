@@ -1,6 +1,7 @@
 """One run: trainer and callbacks around the module, from the first step or a checkpoint to the saved model."""
 
 import logging
+import shlex
 import time
 import warnings
 from collections.abc import Sequence
@@ -132,7 +133,7 @@ def _finish(trainer: pl.Trainer, module: StyleTraining, options: RunOptions, *, 
     if stopped and unfinished:
         raise Stopped(
             f"stopped at step {trainer.global_step} of {module.total_steps}; "
-            f"continue with: brushnet train resume={options.out_dir}"
+            f"continue with: brushnet train resume={shlex.quote(str(options.out_dir))}"
         )
     if trainer.is_global_zero:
         log.info("trained %d steps in %.0f s: %s", trainer.global_step, module.seconds_trained, options.out_dir)

@@ -17,10 +17,15 @@ def test_it_leaves_the_global_generator_alone():
     assert torch.equal(torch.rand(4), expected)
 
 
-def test_filters_of_a_layer_are_at_right_angles_up_to_their_scale():
-    weight = random_state()["features.2.weight"].flatten(1)
-    unit = weight / weight.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(unit @ unit.T, torch.eye(len(unit)), atol=1e-4, rtol=0)
+def test_fine_strokes_count_as_much_as_coarse_ones():
+    """Stripes of 3 and of 12 px: the first layer's responses to both are of one order of magnitude."""
+    net = load_lossnet("random", layers=["relu1_1"])
+    columns = torch.arange(96)
+    powers = []
+    for period in (3, 12):
+        stripes = 0.45 + 0.1 * (2 * torch.pi * columns / period).sin().expand(1, 3, 96, 96)
+        powers.append(net.features(stripes, ["relu1_1"])["relu1_1"].var(dim=(0, 2, 3)).mean())
+    assert 0.5 < powers[0] / powers[1] < 50
 
 
 def test_every_channel_has_about_the_same_say_on_photos():
