@@ -103,7 +103,7 @@ class StyleOptions:
                               path=True)  # fmt: skip
     reference_px: int = option(256, "short side of the painting at s = 1", unit="px", min=32, max=4096, common=True)
     # The bank, by figures (scripts/compare_targets.py; VGG-19, 128 px crops, starry-night and great-wave, mean squared
-    # distance to the statistics of the whole painting over its energy): a crop is off by 0.10, 0.3 to 0.5 and 0.5 to 0.8
+    # distance to the statistics of the whole painting over its energy): a crop is off by 0.1, 0.3 to 0.5 and 0.5 to 0.8
     # at s = 0.5, 1 and 2, the bank halfway between two grid points by 0.01 to 0.02, 0.003 to 0.004 and 0.001.
     target: str = option("bank", "bank: statistics of the whole painting on a grid of scales; crop: of each crop",
                          choices=("bank", "crop"))  # fmt: skip

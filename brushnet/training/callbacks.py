@@ -113,8 +113,10 @@ class TimeBudget(pl.Callback):
             self.durations.append(time.perf_counter() - self.step_started)
             if len(self.durations) >= self.WARM_UP + self.MEASURED:
                 self._decide(trainer, module)
-        elif time.perf_counter() - self.started > self.seconds and trainer.global_step < module.total_steps:
-            self._cut(trainer, module)
+        elif trainer.global_step < module.total_steps:
+            over = time.perf_counter() - self.started > self.seconds
+            if trainer.strategy.reduce_boolean_decision(over, all=False):
+                self._cut(trainer, module)
 
     def _cut(self, trainer: pl.Trainer, module: StyleTraining) -> None:
         """The machine became slower than it was measured to be: the run is finished all the same."""
