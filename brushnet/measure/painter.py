@@ -19,8 +19,8 @@ from brushnet.measure.flow import blur, brush_flow, gradient, swirls
 
 Array = NDArray[np.float32]
 _BRISTLES = 9  # across one stroke: at the reference width of 6 px still a visible streak, at 40 px clearly hair
-# Painted finer and resized like S_s: painted directly, strokes have up to 2.7 times the energy in the finest octave that
-# shrunken strokes of the same width have, and would be no ground truth for them.
+# Painted finer and resized like S_s: painted directly, strokes have up to 2.7 times the energy in the finest octave
+# that shrunken strokes of the same width have, and would be no ground truth for them.
 _SUPERSAMPLING = 2
 _BANK = 64  # different bristle patterns
 
