@@ -1,5 +1,6 @@
 """The Lightning data module: photos for training, endless and resumable; a few fixed ones for validation."""
 
+import math
 import os
 from typing import Any
 
@@ -76,6 +77,11 @@ class PhotoData(pl.LightningDataModule):
         crops = [_centre_crop(split.load(self._val_source, number), self.crop_px) for number in self._val_numbers]
         samples: Any = [{"photo": crop, "index": index} for index, crop in enumerate(crops)]
         return DataLoader(samples, batch_size=self.batch_size)
+
+    @property
+    def validation_batches(self) -> int:
+        """Number of validation batches, known without decoding a photo."""
+        return math.ceil(len(self._val_numbers) / self.batch_size)
 
     def sample_photos(self, count: int, px: int) -> list[tuple[str, Tensor]]:
         """(key, float (1, 3, h, w)) of the first validation photos, whole, the short side resized to `px`."""
