@@ -61,6 +61,41 @@ def test_what_is_learnt_may_not(run, override):
         continued(run, compose([override]), [override])
 
 
+def test_a_run_resumes_from_another_folder(run, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    save(compose(["style.files=[a.jpg]", "data.path=photos"]), run / "config.yaml")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    cfg = continued(run, compose([]), [])
+    assert (cfg.style.files, cfg.data.path) == ([str(tmp_path / "a.jpg")], str(tmp_path / "photos"))
+
+
+def test_moved_files_may_be_named_anew(run):
+    overrides = ["style.files=[/new/painted-large.jpg]", "lossnet.weights=/new/vgg.pth", "data.val_path=/new/val"]
+    cfg = continued(run, compose(overrides), overrides)
+    assert cfg.style.files == ["/new/painted-large.jpg"]
+    assert (cfg.lossnet.weights, cfg.data.val_path) == ("/new/vgg.pth", "/new/val")
+
+
+@pytest.mark.parametrize("files", ["[painted-large.jpg,b.jpg]", "[b.jpg]"])
+def test_other_paintings_or_another_number_are_refused(run, files):
+    override = f"style.files={files}"
+    message = r"style\.files may be moved but must keep the run's paintings \(painted-large\), got .*b"
+    with pytest.raises(ConfigError, match=message):
+        continued(run, compose([override]), [override])
+
+
+def test_learnt_features_cannot_become_random_ones(run):
+    with pytest.raises(ConfigError, match=r"lossnet\.weights of this run is torchvision and cannot become random"):
+        continued(run, compose(["lossnet.weights=random"]), ["lossnet.weights=random"])
+
+
+def test_a_checkpoint_in_the_root_folder_belongs_to_no_run(monkeypatch):
+    monkeypatch.setattr("pathlib.Path.is_file", lambda path: path.name == "last.ckpt")
+    with pytest.raises(UserError, match=r"resume=/last\.ckpt: / is not a run folder, it has no config\.yaml"):
+        locate("/last.ckpt")
+
+
 def test_another_folder_is_refused(run):
     with pytest.raises(ConfigError, match=r"got hydra\.run\.dir=x"):
         continued(run, compose([]), ["hydra.run.dir=x"])

@@ -13,11 +13,47 @@ def write(folder, text):
 
 
 def test_saved_configuration_comes_back_equal(tmp_path):
-    cfg = compose(["experiment=card", "style.files=[é (1).jpg]", "trainer.max_time=00:00:03:00",
+    cfg = compose(["experiment=card", "style.files=[/art/é (1).jpg]", "trainer.max_time=00:00:03:00",
                    "trainer.learning_rate=1e-5", "data.cache_dir=null", "logger.name='00123'"])  # fmt: skip
     save(cfg, tmp_path / "config.yaml")
     assert load_run(tmp_path) == load_run(tmp_path / "config.yaml") == cfg
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def saved_paths(folder, *overrides):
+    save(compose(list(overrides)), folder / "config.yaml")
+    return load_run(folder)
+
+
+def test_local_paths_are_saved_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cfg = saved_paths(tmp_path, "style.files=[art/a.jpg,b::c.jpg,sample:painted-small,/x.jpg]", "lossnet.weights=v.pth",
+                      "data.path='p::x-{00..09}.tar::/abs::sample:photos::{u,v}/*.tar'", "data.val_path=val",
+                      "data.cache_dir=c")  # fmt: skip
+    here = str(tmp_path)
+    assert cfg.style.files == [f"{here}/art/a.jpg", f"{here}/b::c.jpg", "sample:painted-small", "/x.jpg"]
+    assert cfg.lossnet.weights == f"{here}/v.pth"
+    assert cfg.data.path == f"{here}/p::{here}/x-{{00..09}}.tar::/abs::sample:photos::{here}/{{u,v}}/*.tar"
+    assert (cfg.data.val_path, cfg.data.cache_dir) == (f"{here}/val", f"{here}/c")
+
+
+@pytest.mark.parametrize("path", ["pipe:cat a.tar", "https://host/{0..3}.tar", "sample:photos", "{/a,/b}/x.tar",
+                                  "{pipe:a,pipe:b}"])  # fmt: skip
+def test_what_is_no_local_path_is_saved_as_it_is(tmp_path, path):
+    assert saved_paths(tmp_path, f"data.path='{path}'").data.path == path
+
+
+@pytest.mark.parametrize("weights", ["torchvision", "random"])
+def test_words_for_loss_networks_are_no_paths_but_may_be_folders(tmp_path, monkeypatch, weights):
+    monkeypatch.chdir(tmp_path)
+    cfg = saved_paths(tmp_path, f"lossnet.weights={weights}", f"data.path={weights}")
+    assert (cfg.lossnet.weights, cfg.data.path) == (weights, str(tmp_path / weights))
+
+
+def test_a_folder_whose_name_looks_like_a_list_is_saved_as_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a::b").mkdir()
+    assert saved_paths(tmp_path, "data.path='a::b'").data.path == str(tmp_path / "a::b")
 
 
 def test_saved_configuration_is_plain_yaml(tmp_path):

@@ -1,17 +1,24 @@
 """A run's configuration as plain YAML: written into the run folder, and read back as the untrusted file it may be."""
 
 import os
+import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from brushnet.config.schema import Config
+from brushnet.config.schema import Config, options, rule_of
 from brushnet.errors import ConfigError
 
 _LARGEST_BYTES = 1_000_000
+_SAMPLE = "sample:"
+_NO_FILES = ("torchvision", "random")  # values of lossnet.weights
+_JOINED = ("data.path", "data.val_path")  # several places, joined by ::
+# A sample, an address, a command; or braces whose first word is one, or is absolute: {/disk1,/disk2}/x.tar.
+_ELSEWHERE = re.compile(r"\{*[a-z][a-z0-9+]+:|\{+[/~]|$")
 
 
 def to_dict(cfg: Config) -> dict[str, Any]:
@@ -24,10 +31,32 @@ def to_yaml(cfg: Config) -> str:
 
 
 def save(cfg: Config, path: Path) -> None:
-    """Whole or not at all: a run that is continued later reads it back."""
+    """Whole or not at all: a run that is continued later, perhaps from another folder, reads it back."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(to_yaml(cfg), encoding="utf-8")
+    temporary.write_text(to_yaml(with_absolute_paths(cfg)), encoding="utf-8")
     temporary.replace(path)
+
+
+def with_absolute_paths(cfg: Config) -> Config:
+    """A copy whose local paths are absolute; samples, addresses and commands stay as they are."""
+    cfg = deepcopy(cfg)
+    for key, each, value in options(cfg):
+        if rule_of(each).path and value:
+            *section, name = key.split(".")
+            owner = getattr(cfg, section[0]) if section else cfg
+            several = isinstance(value, list)
+            setattr(owner, name, [_absolute(key, path) for path in value] if several else _absolute(key, value))
+    return cfg
+
+
+def _absolute(key: str, path: str) -> str:
+    if path.startswith(_SAMPLE) or (key == "lossnet.weights" and path in _NO_FILES):
+        return path
+    if key not in _JOINED or os.path.exists(path):  # an existing folder means itself, even if it is called a::b
+        return str(Path.cwd() / path)
+    return "::".join(
+        part if _ELSEWHERE.match(part) else str(Path.cwd() / os.path.expanduser(part)) for part in path.split("::")
+    )
 
 
 def load_run(path: Path) -> Config:

@@ -79,7 +79,7 @@ class LossOptions:
     content_level: int = option(1, "pyramid level at which content is compared: 0 full size, 1 half, ...",
                                 min=0, max=6)  # fmt: skip
     content_weight: float = option(1.0, "weight of the content term", min=0)
-    style_weight: float = option(0.8, "weight of the style term", min=0, common=True)
+    style_weight: float = option(0.4, "weight of the style term", min=0, common=True)
     mean_weight: float = option(0.3, "weight of the feature means within the style term", min=0)
     tv_weight: float = option(0.01, "weight of total variation", min=0)
     pyramid_levels: int = option(3, "image pyramid of the style term; more levels see larger strokes", min=1, max=6)

@@ -89,8 +89,9 @@ def _photos(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
 def _in_folder(folder: Path, out: Path) -> list[Path]:
     if folder.resolve() == out.resolve():
         raise UserError(f"-o {out} is the input folder itself; choose another")
-    # What an earlier run wrote below the input folder is not painted again.
-    photos = [path for path in images.list_images(folder) if out.resolve() not in path.resolve().parents]
+    photos = images.list_images(folder)
+    if folder.resolve() in out.resolve().parents:  # what an earlier run wrote below the input is not painted again
+        photos = [path for path in photos if out.resolve() not in path.resolve().parents]
     if not photos:
         raise UserError(f"{folder}: no pictures in this folder (looked for {', '.join(images.SUFFIXES)})")
     return photos

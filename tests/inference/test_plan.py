@@ -59,6 +59,12 @@ def test_what_an_earlier_run_wrote_below_the_input_is_not_painted_again(tmp_path
     assert [job.photo.name for job in made.jobs] == ["a.jpg"]
 
 
+def test_an_input_folder_below_the_output_folder_is_painted(tmp_path, save_photo, monkeypatch):
+    save_photo(tmp_path / "photos" / "deep" / "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert [path.as_posix() for path in make_plan(["photos"], ".").outputs] == ["deep/a.jpg"]
+
+
 def test_picture_suffix_names_the_file(tmp_path, save_photo):
     made = make_plan([save_photo(tmp_path / "a.jpg")], tmp_path / "new" / "b.PNG")
     assert made.outputs == [tmp_path / "new" / "b.PNG"]
