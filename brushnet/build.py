@@ -8,6 +8,7 @@ from torch import Tensor
 from brushnet import config, images, samples, seeds
 from brushnet.config import Config
 from brushnet.data.module import PhotoData
+from brushnet.errors import UserError
 from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork, load_lossnet
 from brushnet.models import ModelMeta
@@ -15,7 +16,7 @@ from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
 from brushnet.training.loggers import check_logger, open_loggers
 from brushnet.training.module import StyleTraining
-from brushnet.training.run import RunOptions, run
+from brushnet.training.run import RunOptions, is_finished, run
 
 RANDOM_LOSSNET_PHOTO_PX = 128
 
@@ -25,17 +26,36 @@ def train(cfg: Config, out_dir: Path, *, resume_from: Path | None = None, allow_
 
     What can be wrong with the files is found before anything is written into `out_dir`.
     """
+    options = build_options(cfg, out_dir)
+    if resume_from is not None and is_finished(resume_from, options):
+        return
+    check_devices(options.accelerator, options.devices)
+    check_logger(cfg.logger.kind)
     stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
     paintings = build_paintings(cfg, stroke)
     lossnet = build_lossnet(cfg)
     data = build_data(cfg, allow_pipe=allow_pipe)
     data.setup("fit")
-    check_logger(cfg.logger.kind)
     module = build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke)
     out_dir.mkdir(parents=True, exist_ok=True)
     config.save(cfg, out_dir / "config.yaml")
     loggers = open_loggers(cfg.logger.kind, out_dir, project=cfg.logger.project, name=cfg.logger.name or out_dir.name)
-    run(module, data, build_options(cfg, out_dir), loggers=loggers, resume_from=resume_from)
+    run(module, data, options, loggers=loggers, resume_from=resume_from)
+
+
+def check_devices(accelerator: str, devices: int) -> None:
+    """UserError where this machine has not what is asked for."""
+    found = {"gpu": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if accelerator in found and not found[accelerator]:
+        raise UserError(
+            f"trainer.accelerator={accelerator}: this machine has none that torch can see; allowed: auto, cpu"
+        )
+    if accelerator == "auto":
+        accelerator = next((kind for kind, count in found.items() if count), "cpu")
+    if devices > found.get(accelerator, devices):
+        raise UserError(
+            f"trainer.devices must be at most {found[accelerator]}, the devices that torch can see here, got {devices}"
+        )
 
 
 def build_paintings(cfg: Config, stroke: StrokeRange) -> list[Painting]:
@@ -143,7 +163,7 @@ def build_meta(cfg: Config, module: StyleTraining) -> ModelMeta:
         "lossnet": module.lossnet.name,
         "style_weight": cfg.loss.style_weight,
         "seed": cfg.seed,
-        "device": str(module.device),
+        "device": module.trained_on,
         "skipped_steps": module.bad_steps,
         "losses": {name: round(value, 5) for name, value in module.last_losses.items()},
     }
@@ -153,14 +173,9 @@ def build_meta(cfg: Config, module: StyleTraining) -> ModelMeta:
         stroke_min=cfg.stroke.min,
         stroke_max=cfg.stroke.max,
         reference_px=cfg.style.reference_px,
-        style_names=_distinct([painting.name for painting in module.paintings]),
+        style_names=[painting.name for painting in module.paintings],
         training=summary,
     )
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Two paintings of one file name get numbers."""
-    return [name if names.count(name) == 1 else f"{name}-{place}" for place, name in enumerate(names, start=1)]
 
 
 def build_options(cfg: Config, out_dir: Path) -> RunOptions:

@@ -19,9 +19,14 @@ def rng(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
 
 
 def uniform(seed: int, purpose: str, indices_B: Tensor, low: float, high: float) -> Tensor:
-    """One float32 draw in [low, high) for each global sample index. Returns (B,)."""
+    """One float32 draw in [low, high] for each global sample index. Returns (B,)."""
     draws = [rng(seed, purpose, int(index)).uniform(low, high) for index in indices_B]
     return torch.tensor(draws, dtype=torch.float32)
+
+
+def integers(seed: int, purpose: str, indices_B: Tensor, count: int) -> Tensor:
+    """One int64 draw from range(count) for each global sample index. Returns (B,)."""
+    return torch.tensor([int(rng(seed, purpose, int(index)).integers(count)) for index in indices_B])
 
 
 def permutation(seed: int, purpose: str, index: int, length: int) -> np.ndarray:

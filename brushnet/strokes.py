@@ -18,6 +18,7 @@ from brushnet.errors import UserError
 
 log = logging.getLogger(__name__)
 
+SMALLEST_CONTRAST = 1.0  # standard deviation in grey levels of 0 to 255
 SMALLEST_STYLE_PX = 32  # below this a rendered painting has no statistics to speak of
 
 
@@ -78,7 +79,9 @@ class Painting:
         return self.short_px / self.reference_px
 
     def check(self, stroke: StrokeRange) -> None:
-        """Says so where the range enlarges the file; raises UserError where it shrinks it to nothing."""
+        """Says so where the range enlarges the file; raises UserError where there is nothing to learn from it."""
+        if self.pixels.float().std(dim=(1, 2)).max() < SMALLEST_CONTRAST:
+            raise UserError(f"style.files: {self.name} is all of one colour; a painting with brushstrokes is needed")
         if stroke.min * self.reference_px < SMALLEST_STYLE_PX:
             raise UserError(
                 f"stroke.min={stroke.min:g} shrinks the painting to {stroke.min * self.reference_px:.0f} px; "

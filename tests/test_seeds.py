@@ -50,3 +50,10 @@ def test_torch_seeded_repeats_inside_and_leaves_the_outside_alone():
         assert torch.equal(torch.rand(3), first)
     with seeds.torch_seeded(0, "other"):
         assert not torch.equal(torch.rand(3), first)
+
+
+def test_integers_stay_below_the_count_and_depend_on_the_index_alone():
+    draws = seeds.integers(5, "style", torch.arange(3000), 3)
+    assert set(draws.tolist()) == {0, 1, 2}
+    assert torch.bincount(draws).min() > 900
+    assert torch.equal(seeds.integers(5, "style", torch.tensor([7, 2999]), 3), draws[[7, 2999]])

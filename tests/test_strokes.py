@@ -103,6 +103,11 @@ def test_a_range_that_shrinks_the_painting_to_nothing_is_refused():
         painting().check(StrokeRange(0.1, 1))
 
 
+def test_a_painting_of_one_colour_is_refused():
+    with pytest.raises(UserError, match=r"style\.files: stripes is all of one colour; a painting with brushstrokes"):
+        painting(torch.full((3, 300, 300), 90, dtype=torch.uint8)).check(StrokeRange(0.5, 1))
+
+
 def test_a_missing_or_broken_painting_is_named(tmp_path):
     with pytest.raises(UserError, match=r"style\.files: .*none\.jpg does not exist"):
         Painting.open(tmp_path / "none.jpg", reference_px=256)

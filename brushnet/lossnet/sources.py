@@ -39,7 +39,7 @@ def load_lossnet(
         net = LossNetwork(_read_state(_download(arch)), name=f"torchvision {arch}")
     else:
         net = LossNetwork(_read_state(Path(weights)), name=Path(weights).name)
-    net.require(wanted, option="loss layers")
+    net.require(wanted, option="loss.style_layers, loss.content_layers")
     return net.truncate(wanted)
 
 

@@ -54,7 +54,14 @@ def _wandb(out_dir: Path, *, project: str, name: str) -> Any:
         log.info("wandb: no login found, logging offline; `wandb sync %s` sends it later", out_dir / "wandb")
     os.environ.setdefault("WANDB_SILENT", "true")
     settings = wandb.Settings(init_timeout=INIT_TIMEOUT_SECONDS)
-    return WandbLogger(name=name, project=project, save_dir=out_dir, settings=settings)
+    logger = WandbLogger(name=name, project=project, save_dir=out_dir, settings=settings)
+    try:
+        _ = logger.experiment  # logs in
+    except wandb.errors.Error as err:
+        os.environ["WANDB_MODE"] = "offline"
+        log.warning("wandb cannot be reached, logging offline: %s", (str(err).splitlines() or [""])[0])
+        logger = WandbLogger(name=name, project=project, save_dir=out_dir, offline=True)
+    return logger
 
 
 def _wandb_login() -> bool:

@@ -5,6 +5,7 @@ Optimisation is manual, so that a step whose loss or gradient is not finite can 
 
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,13 +56,14 @@ class StyleTraining(pl.LightningModule):
         ema_decay: float,
         max_bad_steps: int,
         total_steps: int,
-        channels_last: bool = True,
-        compiled: bool = False,
-        describe: Callable[["StyleTraining"], str] | None = None,
+        channels_last: bool,
+        compiled: bool,
+        describe: Callable[["StyleTraining"], str],
     ):
         super().__init__()
         self.automatic_optimization = False
-        self.net = net
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.net = net.to(memory_format=self.memory_format)  # here: DDP lays out its buckets by it
         self.ema = AveragedModel(net, multi_avg_fn=ramped_average(ema_decay)).requires_grad_(False).eval()
         self.lossnet, self.spec = lossnet, spec
         self.paintings, self.stroke, self.target = paintings, stroke, target
@@ -69,19 +71,19 @@ class StyleTraining(pl.LightningModule):
         self.learning_rate, self.schedule, self.warmup_steps = learning_rate, schedule, warmup_steps
         self.gradient_clip, self.max_bad_steps = gradient_clip, max_bad_steps
         self.total_steps = total_steps  # a time budget lowers it once, early on (see TimeBudget)
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.describe = describe
         self.compiled = compiled
         self.batches_done = 0
         self.bad_steps = 0
         self.bad_steps_in_a_row = 0
-        self.seconds_trained = 0.0
+        self.seconds_before = 0.0  # of the sessions before this one
         self.last_losses: dict[str, float] = {}
         self.bank: StyleBank | None = None
+        self.fit_started, self.trained_on = time.perf_counter(), "cpu"
 
     def on_fit_start(self) -> None:
+        self.fit_started, self.trained_on = time.perf_counter(), str(self.device)
         self.lossnet.to(self.device, memory_format=self.memory_format)
-        self.to(memory_format=self.memory_format)
         if self.compiled:
             self.net.compile()  # in place: keys stay clean
         self.bank = StyleBank(
@@ -95,6 +97,11 @@ class StyleTraining(pl.LightningModule):
         self.crops = CropTargets(
             self.bank, self.paintings, self.lossnet, self.spec, crop_px=self.crop_px, seed=self.seed
         )
+
+    @property
+    def seconds_trained(self) -> float:
+        """Over all sessions of the run."""
+        return self.seconds_before + time.perf_counter() - self.fit_started
 
     def paint(
         self, photo_B3HW: Tensor, log2_stroke_B: Tensor, style_B: Tensor, *, net: nn.Module | None = None
@@ -124,8 +131,9 @@ class StyleTraining(pl.LightningModule):
         optimizer, schedule = self._optimizer_and_schedule()
         optimizer.zero_grad()
         self.manual_backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip)
-        if not torch.isfinite(norm + loss.detach()):
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip or math.inf)
+        # The norm alone decides: with several ranks it is the same on all of them, the loss is not.
+        if not torch.isfinite(norm):
             self._count_bad_step(loss.detach(), norm)
             return
         self.bad_steps_in_a_row = 0
@@ -150,8 +158,7 @@ class StyleTraining(pl.LightningModule):
         if self.bad_steps_in_a_row >= self.max_bad_steps:
             raise BrushnetError(
                 f"training stopped: {self.bad_steps_in_a_row} steps in a row had a non-finite loss or gradient; "
-                "try a lower trainer.learning_rate, trainer.gradient_clip or trainer.precision=32-true, "
-                "and go on from the last checkpoint with resume="
+                "start anew with a lower trainer.learning_rate or loss.style_weight, or with trainer.precision=32-true"
             )
 
     def _log_step(self, loss: Tensor, means: dict[str, Tensor], norm: Tensor, rate: float) -> None:
@@ -200,7 +207,7 @@ class StyleTraining(pl.LightningModule):
     def _draw_styles(self, indices_B: Tensor) -> Tensor:
         if len(self.paintings) == 1:
             return torch.zeros_like(indices_B)
-        return seeds.uniform(self.seed, "style", indices_B, 0, len(self.paintings)).long()
+        return seeds.integers(self.seed, "style", indices_B, len(self.paintings))
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.Adam(self.net.parameters(), lr=self.learning_rate)
@@ -210,14 +217,13 @@ class StyleTraining(pl.LightningModule):
         return learning_rate_factor(self.schedule, step, total_steps=self.total_steps, warmup_steps=self.warmup_steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["progress"] = {name: getattr(self, name) for name in (*PROGRESS, "total_steps")}
-        if self.describe is not None:
-            checkpoint[CHECKPOINT_KEY] = self.describe(self)
+        checkpoint["progress"] = {name: getattr(self, name) for name in PROGRESS}
+        checkpoint[CHECKPOINT_KEY] = self.describe(self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["progress"]
-        for name in PROGRESS:
-            setattr(self, name, saved[name])
+        self.batches_done, self.bad_steps = saved["batches_done"], saved["bad_steps"]
+        self.seconds_before, self.last_losses = saved["seconds_trained"], saved["last_losses"]
 
 
 PROGRESS = ("batches_done", "bad_steps", "seconds_trained", "last_losses")

@@ -21,25 +21,23 @@ def loss_terms(
     The painting goes through the loss network once a pyramid level, for style and content together. The photo goes
     through by itself, without gradient: in one batch with the painting it would double the cost of the backward pass.
     """
-    content: Tensor | float = 0.0
+    content = painting_B3HW.new_zeros(len(painting_B3HW))
     style: dict[str, Tensor] = {}
-    for level, picture in enumerate(pyramid(painting_B3HW, max(spec.pyramid_levels, spec.content_level + 1))):
+    for level, picture in enumerate(pyramid(painting_B3HW, spec.pyramid_levels)):
         feats = lossnet.features(picture, _layers_at(level, spec))
-        if level < spec.pyramid_levels:
-            for layer, weight in spec.style_layers.items():
-                found = statistics(feats[layer], kind=spec.statistic)
-                distance = style_distance(found, targets[level, layer], mean_weight=spec.mean_weight)
-                style[f"style/{layer}"] = style.get(f"style/{layer}", 0.0) + spec.style_weight * weight * distance
+        for layer, weight in spec.style_layers.items():
+            found = statistics(feats[layer], kind=spec.statistic)
+            distance = style_distance(found, targets[level, layer], mean_weight=spec.mean_weight)
+            style[f"style/{layer}"] = style.get(f"style/{layer}", 0.0) + spec.style_weight * weight * distance
         if level == spec.content_level:
             wanted = _photo_features(photo_B3HW, lossnet, spec)
             for layer, weight in spec.content_layers.items():
                 content = content + spec.content_weight * weight * content_distance(feats[layer], wanted[layer])
-    return {"content": torch.as_tensor(content), **style, "tv": spec.tv_weight * tv(painting_B3HW)}
+    return {"content": content, **style, "tv": spec.tv_weight * tv(painting_B3HW)}
 
 
 def _layers_at(level: int, spec: LossSpec) -> list[str]:
-    style = list(spec.style_layers) if level < spec.pyramid_levels else []
-    return style + (list(spec.content_layers) if level == spec.content_level else [])
+    return spec.layers if level == spec.content_level else list(spec.style_layers)
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 import logging
 import shlex
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +16,12 @@ from brushnet import models
 from brushnet.data.module import PhotoData
 from brushnet.errors import Stopped, UserError
 from brushnet.models import ModelMeta
-from brushnet.training.callbacks import SampleGrids, StopAtTotal, StopOnSignal, StreamPosition, TimeBudget
+from brushnet.training.budget import StopAtTotal, TimeBudget, planned_steps
+from brushnet.training.callbacks import SampleGrids, StreamPosition
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import CHECKPOINT_KEY, StyleTraining
 from brushnet.training.progress import ProgressReport
+from brushnet.training.stopping import StopOnSignal
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +53,19 @@ def run(
     Raises Stopped where the user stopped it (everything is saved by then), BrushnetError where training failed.
     """
     metrics = MetricsCsv(options.out_dir / "metrics.csv")
-    if resume_from is not None and _prepare_resume(resume_from, metrics, options):
-        return
+    if resume_from is not None:
+        step = progress_of(resume_from, options)[0]
+        metrics.cut_after(step)
+        log.info("continuing %s at step %d", options.out_dir, step)
     data.setup("fit")
     stop = StopOnSignal()
-    with _quiet_lightning():
+    with stop.listening(), _quiet_lightning():
         trainer = _trainer(data, options, loggers=[metrics, *loggers], stop=stop)
-    started, before = time.perf_counter(), module.seconds_trained
-    with _quiet_lightning():
-        trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
-    module.seconds_trained = before + time.perf_counter() - started
-    _finish(trainer, module, options, stopped=stop.received is not None)
+        try:
+            trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
+        except SystemExit as err:  # Lightning's answer to a signal that did not wait for the end of a step
+            raise Stopped(f"stopped at once; what was saved before is in {options.out_dir}") from err
+        _finish(trainer, module, options, stopped=stop.received is not None)
 
 
 def _trainer(data: PhotoData, options: RunOptions, *, loggers: list[Any], stop: StopOnSignal) -> pl.Trainer:
@@ -98,7 +101,7 @@ def _callbacks(data: PhotoData, options: RunOptions) -> list[pl.Callback]:
             options.max_seconds,
             max_steps=options.max_steps,
             validate_every_steps=options.validate_every_steps,
-            validation_batches=len(data.val_dataloader()),
+            validation_batches=data.validation_batches,
         )
         callbacks.append(budget)
     return [*callbacks, StopAtTotal()]
@@ -141,33 +144,44 @@ def _finish(trainer: pl.Trainer, module: StyleTraining, options: RunOptions, *, 
 
 def save_model(module: StyleTraining, path: Path) -> None:
     """The averaged network as a style model."""
-    assert module.describe is not None
     meta = ModelMeta.from_json(module.describe(module), source=str(path))
     models.save(path, module.ema.module, meta)
 
 
-def _prepare_resume(checkpoint: Path, metrics: MetricsCsv, options: RunOptions) -> bool:
-    """Cuts the metrics back to the checkpoint. True where there is nothing left to train."""
-    step, total = _read_progress(checkpoint)
-    done = min(total, options.max_steps) if options.max_seconds is not None else options.max_steps
-    if step >= done:
-        log.info("%s is finished: %d of %d steps are trained", options.out_dir, step, done)
-        return True
-    metrics.cut_after(step)
-    log.info("continuing %s at step %d of %d", options.out_dir, step, done)
-    return False
+def is_finished(checkpoint: Path, options: RunOptions) -> bool:
+    """Whether there is nothing left to train; says so, and writes the model where a kill came before that."""
+    step, done = progress_of(checkpoint, options)
+    if done is None or step < done:
+        return False
+    log.info("%s is finished: %d of %d steps are trained", options.out_dir, step, done)
+    path = options.out_dir / "model.safetensors"
+    if not path.exists():
+        model = models.load(checkpoint)
+        models.save(path, model.net, model.meta)
+    return True
 
 
-def _read_progress(checkpoint: Path) -> tuple[int, int]:
-    """Step and planned steps of a training checkpoint of ours."""
+def progress_of(checkpoint: Path, options: RunOptions) -> tuple[int, int | None]:
+    """Step of a checkpoint, and the run's last one; None where a new time limit has yet to decide it.
+
+    UserError where the file is no training checkpoint of ours.
+    """
+    content = _read_checkpoint(checkpoint)
+    if options.max_seconds is None:
+        return content["global_step"], options.max_steps
+    saved = content["callbacks"].get(TimeBudget.__qualname__)
+    return content["global_step"], planned_steps(saved, seconds=options.max_seconds, max_steps=options.max_steps)
+
+
+def _read_checkpoint(checkpoint: Path) -> dict[str, Any]:
     try:
         content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
-        if CHECKPOINT_KEY in content:
-            return int(content["global_step"]), int(content["progress"]["total_steps"])
     except Exception as err:  # torch raises many kinds for a file that is no checkpoint
-        reason = str(err).splitlines()[0] if str(err) else type(err).__name__
+        reason = (str(err).splitlines() or [""])[0] or type(err).__name__
         raise UserError(f"resume={checkpoint} cannot be read as a checkpoint: {reason}") from err
-    raise UserError(f"resume={checkpoint} is no checkpoint of brushnet train")
+    if not isinstance(content, dict) or not {CHECKPOINT_KEY, "global_step", "callbacks"} <= content.keys():
+        raise UserError(f"resume={checkpoint} is no checkpoint of brushnet train")
+    return content
 
 
 class _quiet_lightning(warnings.catch_warnings):  # noqa: N801

@@ -45,7 +45,7 @@ def test_a_skipped_step_leaves_weights_and_optimiser_untouched(train, monkeypatc
 
 def test_bad_steps_that_persist_stop_the_training_with_the_remedies(train, monkeypatch):
     poison(monkeypatch, set(range(5, 100)))
-    message = r"training stopped: 4 steps in a row .* trainer\.learning_rate, .* resume="
+    message = r"training stopped: 4 steps in a row .* start anew with a lower trainer\.learning_rate"
     with pytest.raises(BrushnetError, match=message):
         train("trainer.max_bad_steps=4")
 

@@ -6,13 +6,14 @@ import sys
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 
 import brushnet
 from brushnet import images
 from brushnet.errors import Stopped, UserError
-from brushnet.training import callbacks
+from brushnet.training import budget, callbacks
 from brushnet.training.metrics_csv import MetricsCsv
+from brushnet.training.module import StyleTraining
 from brushnet.training.schedule import learning_rate_factor
 
 
@@ -72,13 +73,8 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(train):
 def test_resume_gives_the_weights_of_an_unbroken_run(train, monkeypatch, target):
     whole = train(f"style.target={target}", out="whole")
 
-    def stop_at_six(self, trainer, module, *args):
-        if trainer.global_step == 6 and self.received is None:
-            self.received = signal.SIGTERM
-            trainer.should_stop = True
-
     with monkeypatch.context() as patched:
-        patched.setattr(callbacks.StopOnSignal, "on_train_batch_end", stop_at_six)
+        signal_at_step(patched, 6, signal.SIGTERM)
         with pytest.raises(Stopped, match=r"stopped at step 6 of 12; continue with: brushnet train resume=.*broken"):
             train(f"style.target={target}", out="broken")
     broken = train(
@@ -116,24 +112,100 @@ def test_a_checkpoint_of_another_kind_is_refused(train, tmp_path, content):
         train(resume_from=path)
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(train, monkeypatch, tmp_path):
+def signal_at_step(monkeypatch, step: int, *numbers: int) -> None:
+    """Sends these signals to this very process at the end of a step."""
     original = callbacks.StreamPosition.on_train_batch_end
 
-    def interrupt(self, trainer, module, *args):
+    def send(self, trainer, module, *args):
         original(self, trainer, module, *args)
-        if trainer.global_step == 5:
-            os.kill(os.getpid(), signal.SIGINT)
+        if trainer.global_step == step:
+            for number in numbers:
+                os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(callbacks.StreamPosition, "on_train_batch_end", interrupt)
-    with pytest.raises(Stopped, match=r"stopped at step 5 of 12"):
+    monkeypatch.setattr(callbacks.StreamPosition, "on_train_batch_end", send)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(train, monkeypatch, tmp_path, number):
+    before = signal.getsignal(number)
+    signal_at_step(monkeypatch, 5, number)
+    with pytest.raises(Stopped, match=r"stopped at step 5 of 12; continue with: brushnet train resume="):
         train()
     assert brushnet.load(tmp_path / "run").meta.training["steps"] == 5
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_the_run_at_once(train, monkeypatch, tmp_path, number):
+    signal_at_step(monkeypatch, 5, number, number)
+    with pytest.raises(Stopped, match=r"stopped at once; what was saved before is in .*run"):
+        train()
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()  # of step 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_step_is_no_success(train, monkeypatch, number):
+    original = StyleTraining.on_fit_start
+
+    def send(self):
+        original(self)
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(StyleTraining, "on_fit_start", send)
+    with pytest.raises(Stopped):
+        train()
+
+
+def test_a_finished_run_whose_model_is_missing_gets_it_back(train):
+    run = train()
+    expected = (run / "model.safetensors").read_bytes()
+    (run / "model.safetensors").unlink()
+    train(resume_from=run / "checkpoints" / "last.ckpt")
+    found, before = load_file(run / "model.safetensors"), load(expected)
+    assert all(torch.equal(found[key], before[key]) for key in before)
+
+
+def test_a_run_with_a_time_limit_is_finished_until_it_is_given_another(train, monkeypatch, caplog):
+    monkeypatch.setattr(budget.TimeBudget, "WARM_UP", 1)
+    monkeypatch.setattr(budget.TimeBudget, "MEASURED", 3)
+    limit = "trainer.max_time='00:01:00:00'"
+    run = train(limit, "trainer.max_steps=8")
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    with caplog.at_level(logging.INFO):
+        train(limit, "trainer.max_steps=8", resume_from=checkpoint)
+    assert "is finished: 8 of 8 steps are trained" in caplog.text
+    train(limit, "trainer.max_steps=13", resume_from=checkpoint)
+    assert brushnet.load(run).meta.training["steps"] == 13
+
+
+def test_a_time_limit_that_proves_too_short_ends_the_run_as_finished(train, monkeypatch, caplog):
+    monkeypatch.setattr(budget.TimeBudget, "WARM_UP", 0)
+    monkeypatch.setattr(budget.TimeBudget, "MEASURED", 2)
+    decide = budget.TimeBudget._decide
+
+    def then_the_time_is_over(self, trainer, module):
+        decide(self, trainer, module)
+        self.seconds = 0.0
+
+    monkeypatch.setattr(budget.TimeBudget, "_decide", then_the_time_is_over)
+    train("trainer.max_time='00:01:00:00'")
+    assert "trainer.max_time is over at step 3 of the 12 planned" in caplog.text
+
+
+def test_without_a_clip_the_gradient_is_left_alone(train):
+    clipped, free = (
+        load_file(train(f"trainer.gradient_clip={clip}", "trainer.max_steps=3", out=out) / "model.safetensors")
+        for clip, out in ((1e-9, "clipped"), (0, "free"))
+    )
+    assert any(not torch.equal(clipped[key], free[key]) for key in free)
+    first = load_file(train("trainer.gradient_clip=0", "trainer.max_steps=1", out="one") / "model.safetensors")
+    assert any(not torch.equal(first[key], free[key]) for key in free)
 
 
 def test_a_time_limit_fixes_the_number_of_steps_and_anneals_towards_it(train, monkeypatch, caplog):
-    monkeypatch.setattr(callbacks.TimeBudget, "WARM_UP", 1)
-    monkeypatch.setattr(callbacks.TimeBudget, "MEASURED", 3)
+    monkeypatch.setattr(budget.TimeBudget, "WARM_UP", 1)
+    monkeypatch.setattr(budget.TimeBudget, "MEASURED", 3)
     with caplog.at_level(logging.INFO):
         run = train("trainer.max_time='00:00:00:02'", "trainer.max_steps=100000")
     planned = int(re.search(r"leaves room for (\d+) steps", caplog.text)[1])
@@ -142,8 +214,8 @@ def test_a_time_limit_fixes_the_number_of_steps_and_anneals_towards_it(train, mo
     assert 4 < done <= planned < 100000
     expected = 2e-3 * learning_rate_factor("cosine", done, total_steps=planned, warmup_steps=2)
     assert float(rows[-1]["train/learning_rate"]) == pytest.approx(expected, rel=1e-3)
-    saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["progress"]["total_steps"]
-    assert saved == done  # finished, also where the clock cut it short
+    saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]["TimeBudget"]
+    assert saved["total_steps"] == done  # finished, also where the clock cut it short
 
 
 @pytest.mark.parametrize("mode", ["mixed", "fixed"])
@@ -156,10 +228,10 @@ def test_the_other_modes_train_a_model_of_one_stroke(train, mode):
 
 
 def test_several_paintings_share_one_model(train, painting_file, tmp_path):
-    second = tmp_path / "flat.png"
-    images.write(torch.full((1, 3, 100, 100), 0.5), second)
+    second = tmp_path / "noise.png"
+    images.write(torch.rand(1, 3, 100, 100), second)
     model = brushnet.load(train(f"style.files=['{painting_file}','{second}']", "trainer.max_steps=2"))
-    assert model.style_names == ("diagonal", "flat")
+    assert model.style_names == ("diagonal", "noise")
 
 
 def test_bf16_trains_with_finite_losses(train):

@@ -1,0 +1,98 @@
+"""The commands as a user types them, in processes of their own, on what ships."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import brushnet
+from brushnet import images
+from brushnet.training.metrics_csv import MetricsCsv
+
+SMALL = [
+    "lossnet=random",
+    "net.width=4",
+    "net.blocks=1",
+    "trainer.accelerator=cpu",
+    "trainer.batch_size=2",
+    "trainer.crop_px=64",
+    "trainer.max_steps=4",
+    "trainer.log_every_steps=1",
+    "style.bank_step_octaves=1",
+    "stroke.max=1.4",
+]
+
+
+def brushnet_command(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "brushnet", *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A run on the embedded defaults, without any download."""
+    folder = tmp_path_factory.mktemp("user")
+    done = brushnet_command("train", *SMALL, "hydra.run.dir=run", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+def test_training_on_the_embedded_defaults_needs_nothing_from_outside(trained):
+    assert {path.name for path in trained.iterdir()} >= {"model.safetensors", "samples", "metrics.csv", "train.log"}
+    assert brushnet.load(trained).style_names == ("painted-large",)
+
+
+@pytest.mark.parametrize("size", [(1, 60), (37, 53), (131, 64)])
+def test_stylize_keeps_odd_sizes(trained, tmp_path, size):
+    images.write(torch.rand(1, 3, *size), tmp_path / "photo.png")
+    done = brushnet_command("stylize", str(trained), "photo.png", "-o", "out.png", "--stroke", "0.5", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert images.read(tmp_path / "out.png").shape == (1, 3, *size)
+
+
+def test_several_strokes_give_a_picture_each_and_a_sheet(trained, tmp_path):
+    done = brushnet_command("stylize", str(trained), "sample:cat", "-o", "out", "--strokes", "0.5,1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cat_s0.50.jpg", "cat_s1.00.jpg", "sheet.jpg"}
+
+
+def test_training_goes_on_from_the_command_line(trained):
+    done = brushnet_command("train", "resume=run", "trainer.max_steps=6", folder=trained.parent)
+    assert done.returncode == 0, done.stderr
+    assert brushnet.load(trained).meta.training["steps"] == 6
+    finished = brushnet_command("train", "resume=run", folder=trained.parent)
+    assert finished.returncode == 0
+    assert "is finished: 6 of 6 steps are trained" in finished.stderr
+
+
+def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path):
+    done = brushnet_command("train", *SMALL, "data.path=nowhere", "hydra.run.dir=run", folder=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "data.path=nowhere" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_processes_train_one_model(tmp_path):
+    done = brushnet_command("train", *SMALL, "trainer.devices=2", "hydra.run.dir=run", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = [row for row in MetricsCsv(tmp_path / "run" / "metrics.csv").rows() if row["train/loss"]]
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    assert brushnet.load(tmp_path / "run").meta.training["steps"] == 4
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_and_saves_under_the_same_names(tmp_path, trained):
+    done = brushnet_command("train", *SMALL, "trainer.compile=true", "hydra.run.dir=run", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    compiled, plain = (brushnet.load(folder).net.state_dict() for folder in (tmp_path / "run", trained))
+    assert compiled.keys() == plain.keys()
