@@ -19,12 +19,16 @@ class Build:
     def __init__(self):
         self.calls = []
         self.errors = {}
+        self.saves = True
 
     def train(self, cfg, out_dir, *, resume_from=None, allow_pipe=False):
         self.calls.append(SimpleNamespace(cfg=cfg, out_dir=out_dir, resume_from=resume_from, allow_pipe=allow_pipe))
         if error := self.errors.get(len(self.calls)):
             raise error
         save(cfg, out_dir / "config.yaml")
+        if self.saves:
+            (out_dir / "checkpoints").mkdir(exist_ok=True)
+            (out_dir / "checkpoints" / "last.ckpt").touch()
         logging.getLogger("brushnet.test").info("painted")
 
 
@@ -52,7 +56,7 @@ def test_a_run_gets_its_folder_and_log(build, tmp_path, capsys):
     assert call.out_dir == tmp_path / "my runs" / "a (1)"
     assert (call.resume_from, call.allow_pipe) == (None, False)
     assert "painted" in (call.out_dir / "train.log").read_text()
-    assert sorted(path.name for path in call.out_dir.iterdir()) == ["config.yaml", "train.log"]
+    assert sorted(path.name for path in call.out_dir.iterdir()) == ["checkpoints", "config.yaml", "train.log"]
     assert capsys.readouterr() == ("", "painted\n")
 
 
@@ -93,6 +97,16 @@ def test_a_folder_with_a_run_is_refused_and_left_alone(build, tmp_path, capsys):
     assert len(build.calls) == 1
 
 
+def test_a_run_that_has_saved_nothing_may_start_anew(build, tmp_path):
+    build.saves = False
+    assert cli.main(["train", "hydra.run.dir=a"]) == 0
+    (tmp_path / "a" / "checkpoints").mkdir()
+    assert cli.main(["train", "hydra.run.dir=a", "seed=1"]) == 0
+    assert build.calls[1].cfg.seed == 1
+    (tmp_path / "a" / "model.safetensors").touch()
+    assert cli.main(["train", "hydra.run.dir=a"]) == 2
+
+
 def test_processes_that_lightning_adds_may_enter_the_folder(build, tmp_path, monkeypatch):
     assert cli.main(["train", "hydra.run.dir=a"]) == 0
     monkeypatch.setenv("LOCAL_RANK", "1")
@@ -107,6 +121,31 @@ def test_a_request_refused_by_the_training_leaves_nothing(build, tmp_path, capsy
     assert cli.main(["train", "hydra.run.dir=a"]) == 2
     assert capsys.readouterr().err == "brushnet: error: data.path=nowhere does not exist\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_request_removes_the_parents_it_made_and_no_other(build, tmp_path):
+    (tmp_path / "mine").mkdir()
+    build.errors = dict.fromkeys((1, 2, 3, 4), UserError("refused"))
+    assert cli.main(["train"]) == 2  # the default folder: runs/NAME-DATE
+    assert cli.main(["train", "hydra.run.dir=mine/new/deep"]) == 2
+    assert cli.main(["train", "hydra.run.dir=mine"]) == 2
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+    (tmp_path / "mine" / "train.log").write_text("kept\n")
+    assert cli.main(["train", "hydra.run.dir=mine"]) == 2
+    assert "kept" in (tmp_path / "mine" / "train.log").read_text()
+
+
+def test_a_refused_job_of_a_sweep_leaves_folders_that_were_there(build, tmp_path):
+    (tmp_path / "s" / "0").mkdir(parents=True)
+    build.errors = dict.fromkeys((1, 2), UserError("refused"))
+    assert cli.main(["train", "-m", "seed=0,1", "hydra.sweep.dir=s"]) == 2
+    assert [path.name for path in (tmp_path / "s").iterdir() if path.is_dir()] == ["0"]
+    assert list((tmp_path / "s" / "0").iterdir()) == []
+
+
+def test_home_of_an_unknown_user_is_a_plain_name(build, tmp_path):
+    assert cli.main(["train", "hydra.run.dir=~nosuchuser/a"]) == 0
+    assert build.calls[0].out_dir == tmp_path / "~nosuchuser" / "a"
 
 
 @pytest.mark.parametrize(
@@ -144,8 +183,6 @@ def test_cfg_hydra_shows_hydras_own(build, capsys):
 @pytest.fixture
 def run(build, tmp_path):
     assert cli.main(["train", "net=johnson", "hydra.run.dir=old run"]) == 0
-    (tmp_path / "old run" / "checkpoints").mkdir()
-    (tmp_path / "old run" / "checkpoints" / "last.ckpt").touch()
     return tmp_path / "old run"
 
 
@@ -222,6 +259,13 @@ def test_a_sweep_with_a_wrong_job_never_starts(build, tmp_path, capsys, override
     assert message in capsys.readouterr().err
     assert build.calls == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_beyond_those_checked_first_are_checked_when_they_start(build, capsys, monkeypatch):
+    monkeypatch.setattr("brushnet.commands.train.CHECKED_JOBS", 1)
+    assert cli.main(["train", "-m", "trainer.devices=1,2", "hydra.sweep.dir=s"]) == 2
+    assert "trainer.devices must be 1 in a sweep (-m), got 2" in capsys.readouterr().err
+    assert len(build.calls) == 1
 
 
 def test_a_folder_with_a_sweep_is_refused(build, capsys):

@@ -9,6 +9,8 @@ from brushnet.commands.failure import record, report
 from brushnet.config.schema import Config
 from brushnet.errors import Stopped, UserError
 
+LOG_NAME = "train.log"  # Hydra names it after the task
+
 
 @dataclass(frozen=True)
 class Job:
@@ -18,6 +20,7 @@ class Job:
     resume_from: Path | None
     allow_pipe: bool
     debug: bool
+    existing: frozenset[Path] = frozenset()  # what was there before Hydra made the folder, resolved
 
     def __call__(self, composed: Any) -> int:
         """Exit code. Failures are reported here, where Hydra's log file is open and its own long reports are not."""
@@ -30,7 +33,7 @@ class Job:
             record(error)
             code = report(error, debug=self.debug)
             if isinstance(error, UserError | KeyboardInterrupt) and self.resume_from is None and rank() == 0:
-                _remove_unused(out_dir)
+                _remove_unused(out_dir.resolve(), self.existing)
             if code == Stopped.exit_code and self.cfg is None:
                 raise KeyboardInterrupt from error  # ends the whole sweep; Hydra would go on with the next job
             return code
@@ -40,15 +43,32 @@ class Job:
         from brushnet.config.typed import to_config
 
         cfg = self.cfg or to_config(composed)
-        if self.cfg is None and holds_run(out_dir):
-            raise UserError(f"{out_dir} already holds a run: hydra.sweep.dir=DIR starts another sweep")
+        if self.cfg is None:
+            check_swept(cfg)
+            if holds_run(out_dir):
+                raise UserError(f"{out_dir} already holds a run: hydra.sweep.dir=DIR starts another sweep")
         from brushnet import build  # torch, seconds: after all that can be refused without it
 
         build.train(cfg, out_dir, resume_from=self.resume_from, allow_pipe=self.allow_pipe)
 
 
+def check_swept(cfg: Config) -> None:
+    if cfg.resume is not None:
+        raise UserError(f"resume continues one run, so it cannot be combined with -m, got resume={cfg.resume}")
+    if cfg.trainer.devices > 1:  # the second process would run the whole sweep again
+        raise UserError(f"trainer.devices must be 1 in a sweep (-m), got {cfg.trainer.devices}")
+
+
 def holds_run(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("config.yaml", "checkpoints", "model.safetensors"))
+    """Whether there is something to lose: a run that was stopped before it saved anything may start anew."""
+    return (folder / "model.safetensors").exists() or any((folder / "checkpoints").glob("*.ckpt"))
+
+
+def existing(folder: Path, *, below: bool = False) -> frozenset[Path]:
+    """What is already there of a run's folder, its parents and its log; with `below` of all that is in it."""
+    folder = folder.resolve()
+    inside = folder.rglob("*") if below else [folder / LOG_NAME]
+    return frozenset(path for path in (folder, *folder.parents, *inside) if path.exists())
 
 
 def rank() -> int:
@@ -59,8 +79,13 @@ def rank() -> int:
     return 0
 
 
-def _remove_unused(out_dir: Path) -> None:
+def _remove_unused(out_dir: Path, existing: frozenset[Path]) -> None:
     """A request that was refused leaves nothing behind: nothing but Hydra's log is in the folder yet."""
-    if [path.name for path in out_dir.iterdir()] == ["train.log"]:
-        (out_dir / "train.log").unlink()
-        out_dir.rmdir()
+    log = out_dir / LOG_NAME
+    if log in existing or list(out_dir.iterdir()) != [log]:
+        return
+    log.unlink()
+    for folder in (out_dir, *out_dir.parents):
+        if folder in existing or any(folder.iterdir()):
+            return
+        folder.rmdir()

@@ -1,9 +1,10 @@
 """`brushnet train`: one run, a resumed run, or a sweep, composed by Hydra."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from brushnet.commands.job import Job, holds_run, rank
+from brushnet.commands.job import Job, check_swept, existing, holds_run, rank
 from brushnet.commands.parser import Parser
 from brushnet.commands.train_help import epilog
 from brushnet.config import Config
@@ -12,7 +13,7 @@ from brushnet.config.overrides import quote, repaired
 from brushnet.config.saved import to_yaml
 from brushnet.errors import UserError
 
-CHECKED_JOBS = 50  # of a sweep, before its first starts: about 0.1 s each
+CHECKED_JOBS = 50  # of a sweep, before its first starts: about 0.1 s each; the others when they start
 
 
 def add_arguments(parser: Parser) -> None:
@@ -34,7 +35,7 @@ def run(args: Any) -> int:
 
 def _single(hydra: Any, args: Any, overrides: list[str]) -> int:
     cfg, settings = split(compose_all(hydra, overrides))
-    run_dir, checkpoint = Path(settings.run.dir).expanduser(), None
+    run_dir, checkpoint = _folder(settings.run.dir), None
     if cfg.resume is not None:
         cfg, run_dir, checkpoint = _resumed(cfg, overrides)
     if args.cfg == "job":
@@ -47,9 +48,13 @@ def _single(hydra: Any, args: Any, overrides: list[str]) -> int:
         raise UserError(
             f"{run_dir} already holds a run: resume={run_dir} continues it, hydra.run.dir=DIR starts another"
         )
-    job = Job(cfg=cfg, resume_from=checkpoint, allow_pipe=args.allow_pipe, debug=args.debug)
+    job = Job(cfg, checkpoint, allow_pipe=args.allow_pipe, debug=args.debug, existing=existing(run_dir))
     # The folder is given by name, or a clock that moved on since the check would choose another.
     return hydra.run(CONFIG_NAME, job, [*overrides, f"hydra.run.dir={quote(run_dir)}"]).return_value
+
+
+def _folder(path: str) -> Path:
+    return Path(os.path.expanduser(path))  # pathlib's own fails for a user who does not exist
 
 
 def _resumed(asked: Config, overrides: list[str]) -> tuple[Config, Path, Path]:
@@ -66,11 +71,12 @@ def _sweep(hydra: Any, args: Any, overrides: list[str]) -> int:
     composed = compose_all(hydra, overrides, sweep=True)
     if args.cfg:
         raise UserError(f"--cfg shows one run, so it cannot be combined with -m, got --cfg {args.cfg}")
-    sweep_dir = Path(composed.hydra.sweep.dir).expanduser()
+    sweep_dir = _folder(composed.hydra.sweep.dir)
     if any(holds_run(folder) for folder in sweep_dir.glob("*")):
         raise UserError(f"{sweep_dir} already holds a sweep; hydra.sweep.dir=DIR starts another")
     _check_jobs(hydra, composed)
-    job = Job(cfg=None, resume_from=None, allow_pipe=args.allow_pipe, debug=args.debug)
+    there = existing(sweep_dir, below=True)
+    job = Job(None, None, allow_pipe=args.allow_pipe, debug=args.debug, existing=there)
     overrides = [*overrides, f"hydra.sweep.dir={quote(sweep_dir)}", "hydra.mode=MULTIRUN"]
     returns = hydra.multirun(CONFIG_NAME, job, overrides)
     codes = [each.return_value for batch in returns or [] for each in batch]
@@ -90,10 +96,3 @@ def _check_jobs(hydra: Any, composed: Any) -> None:
     for overrides in BasicSweeper.split_arguments(parsed, None)[0][:CHECKED_JOBS]:
         cfg, _ = split(compose_all(hydra, overrides))
         check_swept(cfg)
-
-
-def check_swept(cfg: Config) -> None:
-    if cfg.resume is not None:
-        raise UserError(f"resume continues one run, so it cannot be combined with -m, got resume={cfg.resume}")
-    if cfg.trainer.devices > 1:  # the second process would run the whole sweep again
-        raise UserError(f"trainer.devices must be 1 in a sweep (-m), got {cfg.trainer.devices}")
