@@ -60,7 +60,7 @@ def _wandb(out_dir: Path, *, project: str, name: str) -> Any:
     except wandb.errors.Error as err:
         os.environ["WANDB_MODE"] = "offline"
         log.warning("wandb cannot be reached, logging offline: %s", (str(err).splitlines() or [""])[0])
-        logger = WandbLogger(name=name, project=project, save_dir=out_dir, offline=True)
+        logger = WandbLogger(name=name, project=project, save_dir=out_dir, settings=settings)
     return logger
 
 
