@@ -9,7 +9,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,19 +45,9 @@ _TURNS = {  # EXIF orientation -> what sets the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow raises on broken files: tried on a million mutilated JPEGs (TypeError came once, from EXIF) and on 200,000
-# pictures of all other kinds.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    LookupError,
-    ArithmeticError,
-    TypeError,
-)
+# What Pillow raises on broken files: tried on a million mutilated JPEGs and on 200,000 pictures of all other kinds.
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError)
+_STRIP_PIXELS = 1 << 20  # converted at a time: whole copies of a 200 megapixel picture would be gigabytes
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm would go off at 89 megapixels, a good camera's picture
 
@@ -230,33 +220,51 @@ def _upright(picture: Image.Image) -> Image.Image:
     """Not Pillow's exif_transpose: that writes the EXIF anew, and fails when the EXIF alone is broken."""
     try:
         turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    except _BROKEN:
+    except (*_BROKEN, TypeError):  # which came once, from a mutilated EXIF
         return picture
     return picture if turn is None else picture.transpose(turn)
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:
     """(H, W, 3) uint8, writable."""
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
-        grey_HW = _wide_grey(np.asarray(picture))
-        return np.repeat(grey_HW[..., None], 3, axis=2)
+    wide = picture.mode in ("I", "F") or picture.mode.startswith("I;")
+    white = _white(picture) if wide else 0
+    pixels_HW3 = np.empty((picture.height, picture.width, 3), np.uint8)
+    for rows, strip in _strips(picture):
+        pixels_HW3[rows] = _wide_grey(strip, white)[..., None] if wide else np.asarray(_opaque(strip))
+    return pixels_HW3
+
+
+def _strips(picture: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    height = max(1, _STRIP_PIXELS // max(1, picture.width))
+    if height >= picture.height:
+        yield slice(None), picture
+        return
+    for top in range(0, picture.height, height):
+        bottom = min(picture.height, top + height)
+        yield slice(top, bottom), picture.crop((0, top, picture.width, bottom))
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
-    return np.array(picture.convert("RGB"))
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("RGB")
 
 
-def _wide_grey(values_HW: np.ndarray) -> np.ndarray:
-    """Grey of more than 8 bits -> uint8. Pillow's own conversion clips at 255, which turns such a picture white.
+def _wide_grey(picture: Image.Image, white: float) -> np.ndarray:
+    """Grey of more than 8 bits -> uint8 (H, W). Pillow's own conversion clips at 255, which turns it white."""
+    return np.rint(np.clip(_levels(picture) / white, 0, 1) * 255).astype(np.uint8)
 
-    White is 65535 for integers. For floats, and for what goes beyond, the file does not say, so the values do.
-    """
-    levels_HW = np.nan_to_num(values_HW.astype(np.float64), posinf=0.0, neginf=0.0)
-    whites = (1, 255, 65535) if values_HW.dtype.kind == "f" else (65535,)
-    top = levels_HW.max(initial=0)
-    white = next((white for white in whites if white >= top), top)
-    return np.rint(np.clip(levels_HW / white, 0, 1) * 255).astype(np.uint8)
+
+def _white(picture: Image.Image) -> float:
+    """65535 for integers. For floats, and for what goes beyond, the file does not say, so the values do."""
+    top = max(float(_levels(strip).max(initial=0)) for _, strip in _strips(picture))
+    return next((white for white in ((1, 255, 65535) if picture.mode == "F" else (65535,)) if white >= top), top)
+
+
+def _levels(picture: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(picture).astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def _to_pillow(image_uint8: Tensor) -> Image.Image:

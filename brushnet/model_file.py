@@ -76,7 +76,7 @@ def _read_safetensors(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
 def _read_checkpoint(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
     _check_zip(path)
     # mmap: optimiser state and raw weights stay on disk.
-    with _refusing(path, pickle.UnpicklingError, RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError):
+    with _refusing(path, Exception):  # torch's unpickler runs into nearly every kind, an IndexError on an empty stack
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     text = content.get(KEY) if isinstance(content, dict) else None
     if not isinstance(text, str):
@@ -89,10 +89,25 @@ def _read_checkpoint(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
         for key, value in state.items()
         if isinstance(key, str) and key.startswith(EMA_PREFIX) and isinstance(value, Tensor)
     }
+    _check_plain(path, weights)
     shapes = {key: tuple(value.shape) for key, value in weights.items()}
     odd_kinds = {str(value.dtype) for value in weights.values()} - {"torch.float32"}
     _check_shapes(meta, shapes, odd_kinds, source=str(path))
+    _check_size(path, weights)
     return meta, weights
+
+
+def _check_plain(path: Path, weights: Mapping[str, Tensor]) -> None:
+    for key, value in weights.items():
+        if value.layout != torch.strided or value.device.type != "cpu" or value.is_nested:
+            raise UserError(f"{path}: weight {key!r} must be a plain tensor, got {value.layout} on {value.device}")
+
+
+def _check_size(path: Path, weights: Mapping[str, Tensor]) -> None:
+    claimed = sum(value.numel() * value.element_size() for value in weights.values())
+    size = path.stat().st_size
+    if claimed > size:  # strides of 0, or one piece of the file under many names
+        raise UserError(f"{path}: its weights would unfold to {claimed} bytes, the file has {size}")
 
 
 @contextmanager

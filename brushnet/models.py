@@ -9,6 +9,7 @@ Shape letters: B batch, H W picture size, h w size of a stroke map, K styles.
 import difflib
 import logging
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def _span(values: Tensor) -> str:
 
 def _locate(path_or_name: str | Path) -> Path:
     """The file to read."""
-    path = Path(path_or_name).expanduser()
+    path = Path(os.path.expanduser(path_or_name))  # pathlib's own fails for a user who does not exist
     if path.is_dir():
         return _in_run(path)
     if path.exists():

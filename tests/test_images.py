@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import warnings
 import zlib
 
@@ -76,6 +77,35 @@ def test_float_tiff_is_scaled_by_what_it_holds(top):
     floats = RAMP.astype(np.float32) / 255 * top
     floats[0, 0] = np.nan
     assert (decoded(Image.fromarray(floats), "TIFF") == grey3(RAMP)).all()
+
+
+def wide_and_transparent():
+    ramp = np.resize(RAMP, (600, 500))
+    alpha = np.dstack([ramp, ramp[::-1], ramp, ramp])
+    palette = Image.fromarray(ramp).convert("P")
+    palette.info["transparency"] = 0
+    return {"I;16": Image.fromarray(ramp.astype(np.uint16) * 257), "I": Image.fromarray(ramp.astype(np.int32) * 300),
+            "F": Image.fromarray(ramp.astype(np.float32)), "RGBA": Image.fromarray(alpha), "P": palette,
+            "CMYK": Image.fromarray(alpha[..., :3]).convert("CMYK")}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F", "RGBA", "P", "CMYK"])
+def test_strips_give_the_pixels_of_the_whole(mode, monkeypatch):
+    picture = wide_and_transparent()[mode]
+    whole = images._rgb(picture)
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 7 * picture.width)
+    assert (images._rgb(picture) == whole).all()
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F", "RGBA"])
+def test_a_large_picture_is_not_copied_whole(mode, monkeypatch):
+    picture = wide_and_transparent()[mode]
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 10 * picture.width)
+    tracemalloc.start()
+    images._rgb(picture)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * picture.width * picture.height  # bytes; 3 are the result
 
 
 def test_transparency_is_laid_over_white():

@@ -239,6 +239,41 @@ class Evil:
     def __reduce__(self):
         return Path.touch, (self.path,)
 
+    @pytest.mark.parametrize(
+        "stream", [b"\x80\x02.", b"\x80\x02R.", b"\x80\x02a.", b"\x80\x02h\x07.", b"\x80\x02}Q.", b""]
+    )
+    def test_pickle_that_takes_more_than_it_put_is_refused(self, tmp_path, stream):
+        path = save_checkpoint(tmp_path / "last.ckpt", make_net())
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, stream if name.endswith("data.pkl") else data)
+        with pytest.raises(
+            UserError, match=r"last\.ckpt: (damaged, cut off or not a model|holds other things)"
+        ) as refused:
+            models.load(path)
+        assert "\n" not in str(refused.value)
+
+    @pytest.mark.parametrize("kind", ["meta", "sparse"])
+    def test_weights_without_data_are_refused(self, tmp_path, kind):
+        net = make_net()
+        weight = net.last.weight.detach()
+        state = {f"ema.module.{key}": value for key, value in net.state_dict().items()}
+        state["ema.module.last.weight"] = weight.to("meta") if kind == "meta" else weight.to_sparse()
+        torch.save({"state_dict": state, "brushnet": make_meta(net).to_json()}, tmp_path / "odd.ckpt")
+        with pytest.raises(
+            UserError, match=r"odd\.ckpt: weight 'last\.weight' must be a plain tensor, got torch\.\w+ on"
+        ):
+            models.load(tmp_path / "odd.ckpt")
+
+    def test_weights_that_unfold_to_more_than_the_file_are_refused(self, tmp_path):
+        net = ResidualTransformer(width=16, blocks=1, stroke_embedding=8, styles=1)
+        state = {f"ema.module.{key}": torch.zeros(1).expand(value.shape) for key, value in net.state_dict().items()}
+        torch.save({"state_dict": state, "brushnet": make_meta(net).to_json()}, tmp_path / "thin.ckpt")
+        with pytest.raises(UserError, match=r"thin\.ckpt: its weights would unfold to \d+ bytes, the file has \d+$"):
+            models.load(tmp_path / "thin.ckpt")
+
 
 class TestWhatIsNoModel:
     def test_evil_pickle_would_have_run(self, tmp_path):
@@ -404,6 +439,10 @@ class TestNames:
             r"embedded are: starry-night; a path is allowed too",
         ):
             models.load("stary-night")
+
+    def test_home_of_an_unknown_user_is_a_plain_name(self):
+        with pytest.raises(UserError, match=r"^~nosuchuser/m\.ckpt: no such model file or run folder"):
+            models.load("~nosuchuser/m.ckpt")
 
     def test_missing_file_by_bare_name_is_taken_for_a_file(self):
         with pytest.raises(UserError, match=r"^m\.safetensors: no such model file"):

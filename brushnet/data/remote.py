@@ -27,7 +27,8 @@ class _RefusedError(BrushnetError):
 
 def cache_folder(cache_dir: str | None) -> Path:
     """`cache_dir`, else $BRUSHNET_CACHE, else ~/.cache/brushnet."""
-    return Path(cache_dir or os.environ.get("BRUSHNET_CACHE") or "~/.cache/brushnet").expanduser()
+    chosen = cache_dir or os.environ.get("BRUSHNET_CACHE") or "~/.cache/brushnet"
+    return Path(os.path.expanduser(chosen))  # pathlib's own fails for a user who does not exist
 
 
 def fetch(url: str, cache: Path, *, sha256: str = "") -> Path:

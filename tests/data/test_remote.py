@@ -58,6 +58,7 @@ def test_the_cache_lies_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.setenv("BRUSHNET_CACHE", str(tmp_path / "env"))
     assert remote.cache_folder(None) == tmp_path / "env"
     assert remote.cache_folder("given") == remote.Path("given")
+    assert remote.cache_folder("~nosuchuser/x") == remote.Path("~nosuchuser/x")
     monkeypatch.delenv("BRUSHNET_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert remote.cache_folder(None) == tmp_path / ".cache" / "brushnet"
