@@ -8,6 +8,7 @@ An index may come from elsewhere: nothing in it is believed before it is checked
 
 import hashlib
 import json
+import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -49,13 +50,23 @@ class Scan:
 
     shard: Shard
     cut_at_byte: int | None
-    lost: int  # samples that begin before the cut and end after it
+    lost: int  # pictures that begin before the cut and end after it
+
+
+class InvalidIndexError(UserError):
+    """Something in an index is wrong."""
+
+
+class NoJsonError(InvalidIndexError):
+    """A file called index.json, or what a server sends in its place, is no JSON at all."""
 
 
 def write(shards: Iterable[Shard], folder: Path) -> None:
     entries = [{**vars(shard), "samples": [sample._asdict() for sample in shard.samples]} for shard in shards]
     content = {"format": FORMAT, "version": VERSION, "shards": entries}
-    (folder / NAME).write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    partial = folder / f".{NAME}.{os.getpid()}.part"
+    partial.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+    os.replace(partial, folder / NAME)  # nobody ever sees half an index
 
 
 def parse(data: bytes, where: str) -> list[Shard] | None:
@@ -63,7 +74,7 @@ def parse(data: bytes, where: str) -> list[Shard] | None:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{where} is no JSON: {type(error).__name__}; delete it to have the shards scanned") from None
+        raise NoJsonError(f"{where} is no JSON: {type(error).__name__}; delete it to have the shards scanned") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return None
     _check(
@@ -111,31 +122,43 @@ def _list(entry: dict[str, Any], name: str, where: str) -> list[Any]:
 
 def _check(holds: object, where: str, cause: str) -> None:
     if not holds:
-        raise UserError(f"{where} is not a valid index of shards: {cause}")
+        raise InvalidIndexError(f"{where} is not a valid index of shards: {cause}")
 
 
 def scan(path: Path) -> Scan:
     """Entry of a tar without an index, from its headers alone. Of a tar that is cut off the whole samples are kept."""
     samples: dict[str, Sample] = {}
+    fits: dict[str, int] = {}
     length = path.stat().st_size
     end = lost = 0
     with path.open("rb") as file:
         try:
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 for member in _members(tar):
-                    key, _, extension = member.name.rpartition("/")[2].partition(".")
+                    key, fit = _picture(member.name)
+                    better = fit > fits.get(key, 0)
                     if member.offset_data + member.size > length:
-                        lost, end = lost + 1, member.offset
+                        lost, end = int(better), member.offset
+                        if better:
+                            samples.pop(key, None)
                         break
                     end = tar.offset
-                    if f".{extension.lower()}".endswith(images.SUFFIXES):
-                        key = member.name[: len(member.name) - len(extension) - 1]
-                        samples.setdefault(key, Sample(key, member.offset_data, member.size))
-        except (tarfile.TarError, ValueError, OverflowError):
+                    if better:
+                        fits[key] = fit
+                        samples[key] = Sample(key, member.offset_data, member.size)
+        except (tarfile.TarError, ValueError, OverflowError, RecursionError):  # recursion: long names for long names
             pass  # told from a good end by the missing zero block
         file.seek(end)
-        whole = not lost and file.read(_BLOCK) == bytes(_BLOCK)
+        whole = file.read(_BLOCK) == bytes(_BLOCK)
     return Scan(Shard(path.name, "", length, tuple(samples.values())), None if whole else min(end, length), lost)
+
+
+def _picture(name: str) -> tuple[str, int]:
+    """(key, fit): fit 0 is no picture, 2 the sample's own (a.jpg), 1 one for want of it (a.v2.png, or a.mask.png)."""
+    extension = name.rpartition("/")[2].partition(".")[2]
+    suffix = f".{extension.lower()}"
+    fit = 2 if suffix in images.SUFFIXES else 1 if suffix.endswith(images.SUFFIXES) else 0
+    return name[: len(name) - len(extension) - 1], fit
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

@@ -147,13 +147,16 @@ def _encode(path: Path, short_side_px: int, quality: int) -> bytes | ImageError:
 
 
 def _publish(shards: list[index.Shard], partial: Path, out: Path) -> None:
-    """Without the index first, with it last: whoever looks in between scans, and is not misled."""
+    """Shards are replaced first, and deleted only when the new ones are complete: photos are there all the time.
+
+    Without the index while it would mislead: whoever looks in between scans.
+    """
     (out / index.NAME).unlink(missing_ok=True)
-    for old in out.glob("shard-*.tar"):
-        old.unlink()
     for shard in shards:
         os.replace(partial / shard.file, out / shard.file)
     index.write(shards, out)
+    for old in set(out.glob("shard-*.tar")) - {out / shard.file for shard in shards}:
+        old.unlink()
 
 
 def _key(path: str) -> str:

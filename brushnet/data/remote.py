@@ -5,6 +5,8 @@ import hashlib
 import logging
 import os
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from time import sleep
 
@@ -37,38 +39,62 @@ def fetch(url: str, cache: Path, *, sha256: str = "") -> Path:
     target = cache / (_hash(url + sha256) + ".tar")
     if not target.exists():
         log.info("fetching %s", url)
-        _download(url, target, sha256)
+        _download(url, target, lambda partial: _check_digest(url, partial, sha256))
     return target
 
 
 def fetch_index(url: str, cache: Path) -> list[index.Shard] | None:
-    """The index at an address, fetched every time; offline the last one seen; None where there is none."""
+    """The index at an address, fetched every time; where that fails the last one seen; None where there is none."""
     target = cache / (_hash(url) + ".json")
     try:
-        _download(url, target)
-    except _RefusedError:
-        return None
+        _download(url, target, lambda partial: index.parse(partial.read_bytes(), url))
+        return index.parse(target.read_bytes(), url)
+    except index.NoJsonError:  # some servers answer everything with a page
+        cause = f"{url} is no JSON"
+    except index.InvalidIndexError:
+        raise
+    except _RefusedError as error:
+        if _http_status(url) in ("404", "410"):
+            return None
+        cause = str(error)
     except BrushnetError as error:
         if not target.exists():
             raise
-        log.warning("%s; using the copy in %s", error, cache)
-    return index.parse(target.read_bytes(), url)
+        cause = str(error)
+    if target.exists():
+        log.warning("%s; using the copy in %s", cause, cache)
+        return index.parse(target.read_bytes(), url)
+    log.warning("%s; the shards are scanned, their digests are not checked", cause)
+    return None
 
 
-def _download(url: str, target: Path, sha256: str = "") -> None:
-    """Under a temporary name, then renamed: ranks that fetch the same shard at once do not disturb each other."""
+def _http_status(url: str) -> str:
+    """What curl does not say when it fails."""
+    command = ["curl", "-gsL", "--connect-timeout", "30", "-o", os.devnull, "-w", "%{http_code}", url]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _download(url: str, target: Path, check: Callable[[Path], object]) -> None:
+    """Under a temporary name, then renamed: ranks that fetch the same shard at once do not disturb each other.
+
+    `check` raises for what is to be refused, before anything that was there is replaced.
+    """
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _with_retries(url, partial)
-        if sha256 and (found := index.digest(partial)) != sha256:
-            raise BrushnetError(f"{url} is not what its index says: sha256 {found[:12]}…, expected {sha256[:12]}…")
+        check(partial)
         os.replace(partial, target)
     except OSError as error:
         raise BrushnetError(f"cannot write to the cache {target.parent}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def _check_digest(url: str, partial: Path, sha256: str) -> None:
+    if sha256 and (found := index.digest(partial)) != sha256:
+        raise BrushnetError(f"{url} is not what its index says: sha256 {found[:12]}…, expected {sha256[:12]}…")
 
 
 def _with_retries(url: str, partial: Path) -> None:

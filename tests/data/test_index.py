@@ -32,6 +32,19 @@ def test_write_and_parse_are_inverse(tmp_path):
     assert index.parse((tmp_path / "index.json").read_bytes(), "") == [SHARD]
 
 
+def test_an_index_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    index.write([SHARD], tmp_path)
+    before = (tmp_path / "index.json").read_bytes()
+
+    def fail(*_):
+        raise OSError("no")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="no"):
+        index.write([], tmp_path)
+    assert (tmp_path / "index.json").read_bytes() == before
+
+
 def test_an_index_of_something_else_is_none_of_ours():
     assert parse({"__kind__": "wids-shard-index-v1", "shardlist": []}) is None
     assert parse([1, 2]) is None
@@ -139,6 +152,40 @@ def test_wherever_a_tar_is_cut_the_whole_samples_before_are_kept(tmp_path):
         assert scan.cut_at_byte is not None
         assert scan.cut_at_byte <= length
         assert scan.lost == sum(s.offset <= length < s.offset + s.size for s in samples)
+
+
+def test_of_what_is_cut_off_only_pictures_count_as_lost(tmp_path):
+    make_tar(tmp_path / "s.tar", [("a.jpg", b"A" * 600), ("a.json", b"{" * 600)])
+    whole = (tmp_path / "s.tar").read_bytes()
+    (tmp_path / "s.tar").write_bytes(whole[: 512 + 1024 + 512 + 100])
+    scan = index.scan(tmp_path / "s.tar")
+    assert [sample.key for sample in scan.shard.samples] == ["a"]
+    assert (scan.lost, scan.cut_at_byte) == (0, 512 + 1024)
+
+
+@pytest.mark.parametrize("names", [("a.mask.png", "a.jpg"), ("a.jpg", "a.mask.png")])
+def test_a_mask_is_not_taken_for_the_picture_beside_it(tmp_path, names):
+    make_tar(tmp_path / "s.tar", [(name, name.encode()) for name in names])
+    (sample,) = index.scan(tmp_path / "s.tar").shard.samples
+    assert (tmp_path / "s.tar").read_bytes()[sample.offset :][: sample.size] == b"a.jpg"
+
+
+def test_a_mask_does_not_stand_in_for_a_picture_that_is_cut_off(tmp_path):
+    make_tar(tmp_path / "s.tar", [("a.mask.png", b"M"), ("a.jpg", b"A" * 600)])
+    (tmp_path / "s.tar").write_bytes((tmp_path / "s.tar").read_bytes()[: 512 + 512 + 512 + 100])
+    scan = index.scan(tmp_path / "s.tar")
+    assert (scan.shard.samples, scan.lost) == ((), 1)
+
+
+def test_long_names_of_long_names_end_a_tar_and_not_the_program(tmp_path):
+    make_tar(tmp_path / "s.tar", [("a.jpg", b"A" * 600)])
+    start = (tmp_path / "s.tar").read_bytes()[: 512 + 1024]
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1
+    (tmp_path / "s.tar").write_bytes(start + 3000 * (header.tobuf(tarfile.GNU_FORMAT) + bytes(512)))
+    scan = index.scan(tmp_path / "s.tar")
+    assert [sample.key for sample in scan.shard.samples] == ["a"]
+    assert scan.cut_at_byte == len(start)
 
 
 def test_what_is_no_tar_holds_nothing(tmp_path):

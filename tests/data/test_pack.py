@@ -191,6 +191,25 @@ def test_an_interruption_leaves_the_old_shards_and_no_litter(shard_folder, photo
     assert contents(out) == before
 
 
+@pytest.mark.parametrize("failing", ["os.replace", "brushnet.data.index.write"])
+def test_a_failure_while_publishing_never_leaves_the_folder_without_photos(
+    shard_folder, photo_folder, monkeypatch, failing
+):
+    out = shard_folder(20, per_shard=5)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(failing, fail)
+    with pytest.raises(OSError, match="disk full"):
+        pack(photo_folder(3), out, force=True)
+    monkeypatch.undo()
+    kept = {"os.replace": set(range(20)), "brushnet.data.index.write": {0, 1, 2}}[failing]
+    assert kept <= set(reds(open_source(str(out))))
+    assert len(list(out.glob("*.tar"))) == 4
+    assert not list(out.glob(".*"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

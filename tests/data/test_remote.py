@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import re
 import threading
 
 import pytest
@@ -13,7 +14,13 @@ from brushnet.errors import BrushnetError, UserError
 
 
 @pytest.fixture
-def serve(monkeypatch):
+def answers():
+    """{"index_status": 403}: what the server says of every index from now on."""
+    return {}
+
+
+@pytest.fixture
+def serve(monkeypatch, answers):
     """serve(folder) -> (address, list of the paths that were asked for)."""
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(remote, "BACK_OFF_SECONDS", 0.01)
@@ -23,6 +30,12 @@ def serve(monkeypatch):
         asked = []
 
         class Handler(http.server.SimpleHTTPRequestHandler):
+            def do_GET(self):
+                if self.path.endswith("index.json") and "index_status" in answers:
+                    self.send_error(answers["index_status"])
+                else:
+                    super().do_GET()
+
             def log_message(self, *args):
                 asked.append(self.path)
 
@@ -111,6 +124,42 @@ def test_offline_the_cache_serves(serve, shard_folder, tmp_path, caplog, monkeyp
     offline = open_source(url, cache_dir=cache)
     assert [offline.read(n) for n in range(4)] == [online.read(n) for n in range(4)]
     assert "index.json after 3 tries: exit status 7 of curl; using the copy in" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["refused", "a page"])
+def test_an_index_that_is_refused_or_a_web_page_is_replaced_by_the_one_seen_before(
+    serve, answers, shard_folder, tmp_path, caplog, damage
+):
+    folder = shard_folder(4, 9)
+    address, _ = serve(folder)
+    url, cache = f"{address}/shard-000000.tar", tmp_path / "cache"
+    open_source(url, cache_dir=str(cache))
+    before = next(cache.glob("*.json")).read_bytes()
+    if damage == "refused":
+        answers["index_status"] = 403
+    else:
+        (folder / "index.json").write_text("<html>sign in</html>")
+    assert len(open_source(url, cache_dir=str(cache))) == 4
+    assert next(cache.glob("*.json")).read_bytes() == before
+    assert len(list(cache.glob("*.tar"))) == 1  # the digest was known: the cached shard is used
+    assert re.search(r"index\.json( is no JSON|: the server answers .*); using the copy in ", caplog.text)
+
+
+@pytest.mark.parametrize(("status", "told"), [(403, True), (404, False), (410, False)])
+def test_only_a_missing_index_is_passed_over_in_silence(serve, answers, shard_folder, tmp_path, caplog, status, told):
+    answers["index_status"] = status
+    address, _ = serve(shard_folder(4, 9))
+    assert len(open_source(f"{address}/shard-000000.tar", cache_dir=str(tmp_path / "cache"))) == 4
+    assert ("the shards are scanned, their digests are not checked" in caplog.text) == told
+
+
+def test_a_web_page_in_place_of_an_index_is_told_and_the_shards_are_scanned(serve, shard_folder, tmp_path, caplog):
+    folder = shard_folder(4, 9)
+    (folder / "index.json").write_text("<html>")
+    address, _ = serve(folder)
+    assert len(open_source(f"{address}/shard-000000.tar", cache_dir=str(tmp_path / "cache"))) == 4
+    assert "index.json is no JSON; the shards are scanned, their digests are not checked" in caplog.text
+    assert not list((tmp_path / "cache").glob("*.json"))
 
 
 def test_a_server_that_is_not_there_is_tried_three_times(monkeypatch, tmp_path):
