@@ -7,7 +7,6 @@ FILE: SqueezeNet 1.1 in torchvision's key layout. The painting must be the one t
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import torch
 import brushnet
 from brushnet import images
 from brushnet.errors import BrushnetError, UserError
+from brushnet.inference.scales import parse_strokes
 from brushnet.measure.control import Row, Summary, control_curve, summarise
 from brushnet.measure.encoders import load_squeezenet
 from brushnet.measure.matched import painting_statistics
@@ -65,16 +65,6 @@ def measure(arguments: argparse.Namespace) -> tuple[list[Row], Summary]:
         lambda photo, stroke: model(photo, stroke=stroke), photos, strokes=strokes, painting=statistics
     )
     return rows, summarise(rows)
-
-
-def parse_strokes(text: str) -> list[float]:
-    try:
-        strokes = [float(part) for part in text.split(",")]
-    except ValueError:
-        strokes = [math.nan]
-    if not all(stroke > 0 and math.isfinite(stroke) for stroke in strokes):
-        raise UserError(f"--strokes must be numbers above 0 with commas between them, got {text}")
-    return strokes
 
 
 def as_json(rows: list[Row], summary: Summary) -> str:

@@ -12,6 +12,7 @@ import pytest
 from brushnet import __version__, cli
 from brushnet.commands import shards, stylize
 from brushnet.errors import BrushnetError, ConfigError, Stopped
+from brushnet.inference.stylize import StylizeReport
 
 REPOSITORY = Path(__file__).parents[1]
 HEAVY = ("torch", "pytorch_lightning", "webdataset", "torchvision", "wandb")
@@ -110,6 +111,13 @@ def test_version(capsys):
             ["shards", "pack", "a", "-o", "b", "--quality", "101"],
             "--quality: must be a whole number from 1 to 100, got 101",
         ),
+        (
+            ["shards", "pack", "a", "-o", "b", "--quality", "²"],
+            "--quality: must be a whole number from 1 to 100, got ²",
+        ),
+        (["shards", "pack", "a", "-o", "b", "--short-side", "9" * 5000], "--short-side: must be a whole number above"),
+        (["stylize", "m", "a", "-o", "b", "--quality", "x"], "--quality: must be a whole number from 1 to 100, got x"),
+        (["stylize", "m", "a", "-o", "b", "--stroke", "0.5,1"], "got '0.5,1'; --strokes takes several"),
         (["shards", "unpack", "a", "-o", "b"], "invalid choice: 'unpack'"),
         (["completion", "csh"], "invalid choice: 'csh'"),
     ],
@@ -136,6 +144,8 @@ def test_mistake_is_one_line_and_exit_code_2(arguments, message, capsys):
             "brushnet: error: No space left on device: a.jpg",
         ),
         (OSError(errno.EIO, "Input/output error"), 1, "brushnet: error: Input/output error"),
+        (BrushnetError("a\x1b[2J\x07.jpg is bad"), 1, r"brushnet: error: a\x1b[2J\x07.jpg is bad"),
+        (OSError(errno.EIO, "no", "\x1b[2J.jpg"), 1, r"brushnet: error: no: \x1b[2J.jpg"),
         (TypeError("a\nbug"), 1, "brushnet: internal error: TypeError: a bug; --debug shows the traceback"),
     ],
 )
@@ -143,6 +153,25 @@ def test_every_failure_has_its_line_and_exit_code(error, code, line, monkeypatch
     monkeypatch.setattr(shards, "run", failing(error))
     assert cli.main(["shards", "pack", "a", "-o", "b"]) == code
     assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_control_characters_of_file_names_do_not_reach_the_terminal(tmp_path, capsys, monkeypatch):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "good.jpg").write_bytes((REPOSITORY / "data" / "photos" / "cat.jpg").read_bytes())
+    (photos / "a\x1b[2J.jpg").write_bytes(b"no picture")
+    assert cli.main(["shards", "pack", str(photos), "-o", str(tmp_path / "out"), "--short-side", "32"]) == 0
+    monkeypatch.setattr("brushnet.inference.stylize.stylize_files", lambda *_, progress, **__: report(progress))
+    monkeypatch.setattr("brushnet.commands.progress.PLAIN_EVERY_S", 0)
+
+    def report(progress):
+        progress(1, 2, Path("b\x1b[2J.jpg"))
+        return StylizeReport(failed=[(Path("c\x1b[2J.jpg"), "broken")])
+
+    assert cli.main(["stylize", "model", "a.jpg", "-o", str(tmp_path / "out")]) == 1
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert all(rf"{name}\x1b[2J.jpg" in err for name in "abc")
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(monkeypatch, capsys):

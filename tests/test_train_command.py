@@ -9,6 +9,7 @@ import yaml
 
 import brushnet
 from brushnet import cli
+from brushnet.commands.job import rank
 from brushnet.config import Config, compose, save
 from brushnet.errors import BrushnetError, Stopped, UserError
 
@@ -114,6 +115,12 @@ def test_processes_that_lightning_adds_may_enter_the_folder(build, tmp_path, mon
     assert cli.main(["train", "--allow-pipe", *added]) == 0
     assert build.calls[1].out_dir == tmp_path / "a"
     assert (tmp_path / "a" / "train_ddp_process_1.log").is_file()
+
+
+def test_a_rank_that_is_no_number_is_that_of_a_single_process(monkeypatch):
+    monkeypatch.setenv("RANK", "²")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert rank() == 3
 
 
 def test_a_request_refused_by_the_training_leaves_nothing(build, tmp_path, capsys):

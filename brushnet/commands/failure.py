@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 
+from brushnet.commands.terminal import printable
 from brushnet.errors import BrushnetError, Stopped
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         case BrushnetError():
             return f"brushnet: error: {_one_line(error)}", error.exit_code
         case OSError(strerror=str(cause)):  # a full disk, a folder without write permission: the user's to mend
-            file = f": {error.filename}" if error.filename is not None else ""
+            file = f": {printable(str(error.filename))}" if error.filename is not None else ""
             return f"brushnet: error: {cause}{file}", BrushnetError.exit_code
     what = f"{type(error).__name__}: {_one_line(error)}"
     return f"brushnet: internal error: {what}; --debug shows the traceback", BrushnetError.exit_code
@@ -44,4 +45,4 @@ def record(error: BaseException) -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return printable(" ".join(str(error).split()))

@@ -74,7 +74,7 @@ def existing(folder: Path, *, below: bool = False) -> frozenset[Path]:
 def rank() -> int:
     """Number of this process in a run on several devices; known before torch is: from Lightning, torchrun or Slurm."""
     for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"):
-        if os.environ.get(name, "").isdigit():
+        if os.environ.get(name, "").isdecimal():
             return int(os.environ[name])
     return 0
 

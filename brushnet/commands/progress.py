@@ -6,6 +6,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from brushnet.commands.terminal import printable
+
 TERMINAL_EVERY_S = 0.1
 PLAIN_EVERY_S = 10.0
 
@@ -31,7 +33,7 @@ class Progress:
         if now - self.shown < (TERMINAL_EVERY_S if self.terminal else PLAIN_EVERY_S) and done < total:
             return
         self.shown = now
-        text = f"{done}/{total} {self.unit}, {done / max(now - self.started, 1e-9):.1f}/s  {detail}"
+        text = f"{done}/{total} {self.unit}, {done / max(now - self.started, 1e-9):.1f}/s  {printable(detail)}"
         if self.terminal:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from brushnet.commands.parser import Parser
+from brushnet.commands.parser import Parser, positive_float, positive_int, quality
 from brushnet.commands.progress import Progress
+from brushnet.commands.terminal import printable
 
 
 def add_arguments(parser: Parser) -> None:
@@ -36,28 +37,5 @@ def run(args: argparse.Namespace) -> int:
     skipped = f", {len(report.skipped)} skipped:" if report.skipped else ""
     print(f"{report.written} photos in {report.shards} shards in {args.output}{skipped}", file=sys.stderr)
     for path, cause in report.skipped:
-        print(f"  {path}: {cause}", file=sys.stderr)
+        print(printable(f"  {path}: {cause}"), file=sys.stderr)
     return 0
-
-
-def positive_int(text: str) -> int:
-    return int(_number(text, int(text) if text.isdigit() else 0, "a whole number above 0"))
-
-
-def positive_float(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    return _number(text, value, "a number above 0")
-
-
-def quality(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
-    return int(_number(text, value if value <= 100 else 0, "a whole number from 1 to 100"))
-
-
-def _number(text: str, value: float, allowed: str) -> float:
-    if not 0 < value < float("inf"):  # also refuses nan
-        raise argparse.ArgumentTypeError(f"must be {allowed}, got {text}")
-    return value

@@ -5,8 +5,9 @@ import logging
 import sys
 from pathlib import Path
 
-from brushnet.commands.parser import Parser
+from brushnet.commands.parser import Parser, quality
 from brushnet.commands.progress import Progress
+from brushnet.commands.terminal import printable
 
 
 def add_arguments(parser: Parser) -> None:
@@ -21,16 +22,15 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--style", metavar="NAME", help="of a model with several paintings; default: the first")
     parser.add_argument("--strict", action="store_true", help="refuse scales outside the trained range")
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_argument("--quality", type=int, default=95, metavar="Q", help="of JPEG and WebP, 1 to 100 (95)")
+    parser.add_argument("--quality", type=quality, default=95, metavar="Q", help="of JPEG and WebP, 1 to 100 (95)")
     parser.add_argument("--force", action="store_true", help="overwrite pictures of an earlier run")
 
 
 def run(args: argparse.Namespace) -> int:
-    from brushnet.inference.scales import parse_strokes
+    from brushnet.inference.scales import parse_stroke, parse_strokes
 
-    strokes: list[float] = []
-    for flag, text in {"--stroke": args.stroke, "--strokes": args.strokes}.items():
-        strokes += parse_strokes(text, option=flag) if text is not None else []
+    strokes = [parse_stroke(args.stroke)] if args.stroke is not None else []
+    strokes += parse_strokes(args.strokes) if args.strokes is not None else []
     from brushnet.inference.stylize import stylize_files  # torch, seconds
 
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -48,5 +48,5 @@ def run(args: argparse.Namespace) -> int:
             progress=lambda done, total, photo: progress.show(done, total, str(photo)),
         )
     for line in report.lines():
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     return report.exit_code

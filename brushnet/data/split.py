@@ -47,7 +47,8 @@ def _usable(source: Source, ranked: list[int], held_out: int, wanted: int) -> tu
             log.warning("photo %s left out of the validation: %s", source.key(number), error)
             if not numbers and looked_at + 1 >= min(GIVE_UP_AFTER, len(ranked)):
                 raise BrushnetError(
-                    f"none of {looked_at + 1} photos of {source.describe()} can be used; the last one: {error}"
+                    f"none of the first {looked_at + 1} looked at in {source.describe()} can be used; "
+                    f"the last one: {error}"
                 ) from error
     return numbers, len(ranked)
 

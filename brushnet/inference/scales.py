@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from brushnet.errors import UserError
 
 
-def parse_strokes(text: str, *, option: str = "--strokes") -> list[float]:
-    """One scale or several with commas between. UserError names the option, the value and what is allowed."""
-    return [_parse(part.strip(), text, option) for part in text.split(",")]
+def parse_stroke(text: str) -> float:
+    """One scale, for `--stroke`. UserError names the option, the value and what is allowed."""
+    scale = _number(text)
+    if math.isnan(scale):
+        raise UserError(f"--stroke must be a number above 0, got {text!r}; --strokes takes several")
+    return scale
+
+
+def parse_strokes(text: str) -> list[float]:
+    """One scale or several with commas between, for `--strokes`."""
+    return [_parse(part.strip(), text) for part in text.split(",")]
 
 
 def labels(scales: Sequence[float]) -> list[str]:
@@ -24,12 +32,18 @@ def without_doubles(scales: Sequence[float]) -> list[float]:
     return list(kept.values())
 
 
-def _parse(part: str, text: str, option: str) -> float:
-    try:
-        scale = float(part)
-    except ValueError:
-        scale = math.nan
-    if not (math.isfinite(scale) and scale > 0):
+def _parse(part: str, text: str) -> float:
+    scale = _number(part)
+    if math.isnan(scale):
         got = f"{part!r}" if part == text.strip() else f"{part!r} in {text!r}"
-        raise UserError(f"{option} must be a number above 0, or several with commas between (0.5,1,2), got {got}")
+        raise UserError(f"--strokes must be a number above 0, or several with commas between (0.5,1,2), got {got}")
     return scale
+
+
+def _number(text: str) -> float:
+    """NaN for what is no stroke scale."""
+    try:
+        scale = float(text)
+    except ValueError:
+        return math.nan
+    return scale if math.isfinite(scale) and scale > 0 else math.nan

@@ -1,18 +1,4 @@
-"""`brushnet stylize MODEL INPUT... -o OUT`: paints files and folders, at one stroke scale or several.
-
-Its options, for the command line:
-    MODEL              embedded name, .safetensors, .ckpt or run folder         model
-    INPUT...           pictures and folders, `sample:NAME`                      inputs
-    -o, --output OUT   a picture (by its suffix) or a folder                    out
-    --stroke S         one scale, by default the model's own                    strokes=parse_strokes(S)
-    --strokes S,S,S    one picture each, and a contact sheet                    strokes=parse_strokes(S,S,S)
-    --style NAME       of a model with several paintings, by default the first  style
-    --device D         auto, cpu, cuda, cuda:N or mps                           device
-    --strict           refuse strokes outside the trained range                 strict
-    --force            overwrite what an earlier run has written                force
-    --quality Q        of JPEG and WebP, 1 to 100                               quality
-`--stroke` and `--strokes` exclude each other; `scales.parse_strokes` reads both. The exit code is that of the report.
-"""
+"""`brushnet stylize MODEL INPUT... -o OUT`: paints files and folders, at one stroke scale or several."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -160,7 +146,11 @@ class _Run:
             log.warning("%s shows the first %d of %d photos", path, len(self.rows), photos)
         columns = ["photo", *(f"s = {label}" for label in labels(self.scales))]
         sheet = images.sheet(self.rows, row_labels=self.row_labels, column_labels=columns, cell_px=SHEET_CELL_PX)
-        images.write(sheet, path)
+        try:
+            images.write(sheet, path)
+        except ImageError as error:  # of some hundred scales: wider than a JPEG can be; the pictures are written
+            self.report.failed.append((path, str(error)))
+            return
         self.report.sheet = path
         self.report.written.append(path)
 

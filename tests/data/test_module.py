@@ -137,7 +137,7 @@ def test_a_folder_of_nothing_but_broken_photos_is_refused_at_once(photo_folder):
     for number in range(3):
         (folder / f"a{number}.jpg").write_bytes(b"?")
     with pytest.raises(
-        BrushnetError, match=r"none of 3 photos of 3 photos in the folder .* the last one: not a picture"
+        BrushnetError, match=r"none of the first 3 looked at in 3 photos in the folder .* the last one: not a picture"
     ):
         module(folder)
 

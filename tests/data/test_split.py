@@ -67,9 +67,11 @@ def test_broken_photos_are_passed_over_and_told(jpeg, caplog):
 
 
 def test_a_source_of_broken_photos_is_given_up_after_a_hundred(jpeg):
-    with pytest.raises(BrushnetError, match="none of 100 photos of some photos can be used; the last one: not"):
+    with pytest.raises(
+        BrushnetError, match="none of the first 100 looked at in some photos can be used; the last one: not"
+    ):
         split(Named(jpeg(1), NAMES, broken=set(NAMES)), 4)
-    with pytest.raises(BrushnetError, match="none of 7 photos"):
+    with pytest.raises(BrushnetError, match="none of the first 7 looked at in some photos"):
         first_usable(Named(jpeg(1), NAMES[:7], broken=set(NAMES)), 4)
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from brushnet.errors import UserError
-from brushnet.inference.scales import labels, parse_strokes, without_doubles
+from brushnet.inference.scales import labels, parse_stroke, parse_strokes, without_doubles
 
 
 @pytest.mark.parametrize(("text", "scales"), [("1", [1.0]), ("0.5,1,2", [0.5, 1.0, 2.0]), (" 2 , .5", [2.0, 0.5])])
@@ -16,8 +16,16 @@ def test_one_scale_or_several_are_read_in_order(text, scales):
 
 @pytest.mark.parametrize("text", ["nan", "0", "-1", "inf", "", "big", "1e999"])
 def test_what_is_no_positive_number_is_refused_by_option_and_value(text):
-    with pytest.raises(UserError, match=rf"^--stroke must be a number above 0, .* got '{text}'$"):
-        parse_strokes(text, option="--stroke")
+    with pytest.raises(UserError, match=rf"^--strokes must be a number above 0, .* got '{text}'$"):
+        parse_strokes(text)
+    with pytest.raises(UserError, match=rf"^--stroke must be a number above 0, got '{text}'; "):
+        parse_stroke(text)
+
+
+def test_one_scale_is_one():
+    assert parse_stroke(" .5") == 0.5
+    with pytest.raises(UserError, match=r"^--stroke must be a number above 0, got '0\.5,1'; --strokes takes several$"):
+        parse_stroke("0.5,1")
 
 
 def test_the_wrong_one_of_several_is_named():

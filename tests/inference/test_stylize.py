@@ -167,6 +167,15 @@ def test_photo_that_the_format_cannot_hold_does_not_stop_the_rest(tmp_path, mode
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.png"]
 
 
+def test_a_sheet_that_its_format_cannot_hold_is_reported_beside_the_pictures(tmp_path, model, save_photo, monkeypatch):
+    monkeypatch.setattr(images, "sheet", lambda *_, **__: torch.zeros(1, 3, 1, 65_600))
+    report = stylize_files(model, [save_photo(tmp_path / "a.png")], tmp_path / "out", strokes=[0.5, 1])
+    assert [path.name for path in report.written] == ["a_s0.50.png", "a_s1.00.png"]
+    assert report.sheet is None
+    assert (report.failed[0][0], report.exit_code) == (tmp_path / "out" / "sheet.jpg", 1)
+    assert "65600 x 1 px cannot be written as JPEG" in report.failed[0][1]
+
+
 def test_quality_makes_smaller_jpegs(tmp_path, model, save_photo):
     photo = save_photo(tmp_path / "a.jpg", (100, 100))
     stylize_files(model, [photo], tmp_path / "small.jpg", quality=20)

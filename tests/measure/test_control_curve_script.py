@@ -75,8 +75,10 @@ def test_what_cannot_be_measured_is_null_in_json(script) -> None:
 @pytest.mark.parametrize("strokes", ["", "1,big", "0,1", "-1", "nan", "inf"])
 def test_strokes_that_are_no_scales_are_refused_in_one_line(script, arguments, capsys, strokes: str) -> None:
     assert script.main([*arguments, f"--strokes={strokes}"]) == 2
-    message = f"control_curve: error: --strokes must be numbers above 0 with commas between them, got {strokes}\n"
-    assert capsys.readouterr().err == message
+    error = capsys.readouterr().err
+    assert error.startswith("control_curve: error: --strokes must be a number above 0, or several with commas between")
+    assert repr(strokes) in error
+    assert error.count("\n") == 1
 
 
 def test_a_folder_without_photos_is_refused(script, arguments, capsys, tmp_path: Path) -> None:
