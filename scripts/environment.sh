@@ -31,17 +31,27 @@ make_environment() {
 
 stamp() { "$venv/bin/python" -I "$root/scripts/stamp.py" "$1" "$root" "${@:2}"; }
 
-# Prints the first Python that will do. python3 comes first: it is the one that the user has chosen.
+# Prints the first Python that will do. python3 comes first: it is the one that the user has chosen. A newer one than
+# torch has wheels for is only taken where there is no other.
 find_python() {
-  local name answer problems=""
+  local name answer problems="" newer=""
   for name in python3 python python3.{14,13,12,11}; do
     answer=$("$name" -c "$ask_python" 2>/dev/null) || continue
-    if [[ $answer == /* ]]; then
-      printf '%s\n' "$answer"
-      return
-    fi
-    problems+="${problems:+, }$name $answer"
+    case $answer in
+      /*)
+        printf '%s\n' "$answer"
+        return
+        ;;
+      newer*) newer=${newer:-$answer} ;;
+      *) problems+="${problems:+, }$name $answer" ;;
+    esac
   done
+  if [[ -n $newer ]]; then
+    newer=${newer#newer }
+    say "taking Python ${newer%% *}, as 3.11 to 3.14 are not there; torch may have no wheels for it yet"
+    printf '%s\n' "${newer#* }"
+    return
+  fi
   fail "Python 3.11 or newer is needed: ${problems:-there is no python3 on PATH}"
 }
 
@@ -54,7 +64,8 @@ if sys.version_info < (3, 11):
 else:
     try:
         import ensurepip, venv
-        print(getattr(sys, "_base_executable", None) or sys.executable)
+        path = getattr(sys, "_base_executable", None) or sys.executable
+        print(path if sys.version_info < (3, 15) else "newer " + version + " " + path)
     except ImportError:
         print("(" + version + ") lacks its venv module (on Debian and Ubuntu: apt install python3-venv)")
 '

@@ -177,6 +177,23 @@ def test_a_newer_python_beside_an_old_one_is_taken(repository):
     assert (repository.venv / "bin" / "python").exists()
 
 
+def test_a_python_that_torch_knows_is_taken_before_a_newer_one(repository):
+    repository.command("python3.14", f'echo chosen >> "{repository.root}/chosen"; exec "{BASE_PYTHON}" "$@"')
+    repository.python("python3", first="import sys; sys.version_info = (3, 15, 1)")
+    done = repository.run("scripts/quickstart")
+    assert done.returncode == 0
+    assert (repository.root / "chosen").exists()
+    assert "3.15.1" not in done.stderr
+
+
+def test_where_there_is_only_a_newer_python_it_is_taken_and_told(repository):
+    repository.python("python3", first="import sys; sys.version_info = (3, 15, 1)")
+    done = repository.run("scripts/quickstart")
+    assert done.returncode == 0
+    said = "quickstart: taking Python 3.15.1, as 3.11 to 3.14 are not there; torch may have no wheels for it yet"
+    assert said in done.stderr.splitlines()
+
+
 def test_a_full_disk_is_refused_in_one_line(repository):
     table = (
         "Filesystem 1024-blocks Used Available Capacity Mounted\n/dev/my disk 9000000 5000000 4000000 56% /mnt/my disk"
