@@ -1,6 +1,7 @@
 """Every file of conf/ composes, says how it is used, and agrees with the schema."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from webdataset.shardlists import expand_urls
 
 import brushnet
 from brushnet.config import Config, compose, conf_dir
 from brushnet.config.folder import groups
+from brushnet.data.pack import SHARDS
 from brushnet.errors import ConfigError
 
 CHOICES = [f"{group}={value}" for group, values in groups(conf_dir()).items() for value in values]
@@ -28,6 +31,27 @@ def test_every_experiment_opens_with_its_command(choice):
     assert lines[0] == "# @package _global_"
     assert lines[1].startswith(f"# brushnet train {choice}")
     assert lines[2].startswith("# ")
+
+
+@pytest.mark.parametrize("name", ["johnson", "card"])
+def test_experiments_say_what_is_not_yet_known_of_them(name):
+    comment = " ".join((conf_dir() / "experiment" / f"{name}.yaml").read_text().replace("#", "").split())
+    trainer = compose([f"experiment={name}"]).trainer
+    assert (trainer.max_steps, trainer.batch_size) == (40_000, 4)
+    assert "About 40,000 steps of batch 4" in comment
+    assert "not yet measured here" in comment
+
+
+def test_johnson_compares_whole_uncentred_gram_matrices_and_nothing_else():
+    cfg = compose(["experiment=johnson"])
+    assert (cfg.loss.statistic, cfg.loss.mean_weight, cfg.loss.style_weight) == ("gram", 0, 5)
+    assert (cfg.style.target, compose(["experiment=card"]).style.target) == ("bank", "crop")
+
+
+def test_the_example_for_shards_has_the_names_that_pack_writes():
+    command = (conf_dir() / "data" / "shards.yaml").read_text().splitlines()[0]
+    shards = expand_urls(Path(shlex.split(command)[-1].partition("=")[2]).name)
+    assert shards == [SHARDS % number for number in range(10)]
 
 
 def test_defaults_of_conf_are_those_of_the_schema():

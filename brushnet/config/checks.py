@@ -8,7 +8,8 @@ from brushnet.config.schema import Config, LayerWeight, Rule, options, rule_of
 from brushnet.errors import ConfigError
 
 SMALLEST_LEVEL_PX = 16  # below this the deepest default layer sees a handful of positions: no statistics
-_CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+SMALLEST_STYLE_LEVEL_PX = 8  # below this the painting has no statistics, and soon too little for reflect padding
+_CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4), "random": (2, 2, 4)}
 _TIME = re.compile(r"\d+:\d+:\d+:\d+")
 
 
@@ -20,6 +21,7 @@ def check(cfg: Config) -> Config:
     _check_layers("loss.style_layers", cfg.loss.style_layers, cfg)
     _check_layers("loss.content_layers", cfg.loss.content_layers, cfg)
     _check_pyramid(cfg)
+    _check_smallest_style(cfg)
     _check_time(cfg.trainer.max_time)
     _check_names(cfg)
     return cfg
@@ -69,7 +71,8 @@ def _check_layers(key: str, layers: list[LayerWeight], cfg: Config) -> None:
 
 def known_layers(cfg: Config) -> list[str]:
     """Layers the loss network can have. A weight file brings its own architecture, so there the larger one counts."""
-    arch = cfg.lossnet.arch if cfg.lossnet.weights in ("torchvision", "random") else "vgg19"
+    weights = cfg.lossnet.weights
+    arch = cfg.lossnet.arch if weights == "torchvision" else "random" if weights == "random" else "vgg19"
     convs = _CONVS_PER_BLOCK[arch]
     return [f"relu{block}_{conv}" for block, count in enumerate(convs, 1) for conv in range(1, count + 1)]
 
@@ -85,6 +88,16 @@ def _check_pyramid(cfg: Config) -> None:
     if cfg.loss.content_level >= levels:
         raise ConfigError(
             f"loss.content_level must be below loss.pyramid_levels={levels}, got {cfg.loss.content_level}"
+        )
+
+
+def _check_smallest_style(cfg: Config) -> None:
+    stroke_min, reference_px, levels = cfg.stroke.min, cfg.style.reference_px, cfg.loss.pyramid_levels
+    px = stroke_min * reference_px / 2 ** (levels - 1)
+    if px < SMALLEST_STYLE_LEVEL_PX:
+        raise ConfigError(
+            f"stroke.min * style.reference_px / 2**(loss.pyramid_levels-1), the painting's coarsest level, must be at "
+            f"least {SMALLEST_STYLE_LEVEL_PX} px, got {stroke_min:g} * {reference_px} / 2**{levels - 1} = {px:.1f}"
         )
 
 
