@@ -7,41 +7,53 @@ statistics and of the bank's interpolation between two grid points, averaged ove
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
+from brushnet import build
+from brushnet.config import Config
+from brushnet.errors import BrushnetError
 from brushnet.losses import LossSpec, energy
-from brushnet.lossnet import LossNetwork, load_lossnet
+from brushnet.lossnet import LossNetwork
 from brushnet.strokes import Painting, StrokeRange
 from brushnet.training.targets import CropTargets, StyleBank, picture_statistics
 
-LAYERS = ("relu1_1", "relu2_1", "relu3_1")
-SPEC = LossSpec(
-    style_layers=dict.fromkeys(LAYERS, 1.0),
-    content_layers={"relu3_1": 1.0},
-    style_weight=1.0,
-    content_weight=1.0,
-    mean_weight=0.3,
-    tv_weight=0.0,
-    pyramid_levels=3,
-    content_level=1,
-)
 SCALES = (0.5, 1.0, 2.0)
+STEPS_OCTAVES = (0.5, 0.25, 0.125)
 
 
-def main() -> None:
-    args = parse()
-    stroke = StrokeRange(0.35, 2.8)
-    lossnet = load_lossnet(args.weights, layers=LAYERS)
-    painting = Painting.open(args.style, reference_px=256)
-    banks = {step: StyleBank([painting], lossnet, SPEC, stroke, step_octaves=step) for step in (0.5, 0.25, 0.125)}
-    crops = CropTargets(banks[0.125], [painting], lossnet, SPEC, crop_px=args.crop_px, seed=0)
-    print("scale   crop   " + "   ".join(f"bank, step {step:g}" for step in banks))
-    for scale in SCALES:
-        found = [crop_error(crops, scale, args.draws)]
-        found += [bank_error(bank, painting, lossnet, scale) for bank in banks.values()]
-        print(f"{scale:5g}   " + "   ".join(f"{value:.5f}" for value in found))
+def main(argv: list[str] | None = None) -> int:
+    arguments = parse(argv)
+    try:
+        rows = measure(arguments)
+    except BrushnetError as error:
+        print(f"compare_targets: error: {error}", file=sys.stderr)
+        return error.exit_code
+    print("scale   crop   " + "   ".join(f"bank, step {step:g}" for step in STEPS_OCTAVES))
+    for scale, row in zip(SCALES, rows, strict=True):
+        print(f"{scale:5g}   " + "   ".join(f"{value:.5f}" for value in row))
+    return 0
+
+
+@torch.no_grad()
+def measure(arguments: argparse.Namespace) -> list[list[float]]:
+    """For each scale the error of a crop and of a bank of each step, with the losses and layers of a default run."""
+    cfg = Config()
+    cfg.lossnet.weights = arguments.weights
+    spec, lossnet = build.build_spec(cfg), build.build_lossnet(cfg)
+    stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max)
+    painting = Painting.open(arguments.style, reference_px=cfg.style.reference_px)
+    banks = {step: StyleBank([painting], lossnet, spec, stroke, step_octaves=step) for step in STEPS_OCTAVES}
+    crops = CropTargets(banks[STEPS_OCTAVES[-1]], [painting], lossnet, spec, crop_px=arguments.crop_px, seed=0)
+    return [
+        [
+            crop_error(crops, scale, arguments.draws),
+            *(bank_error(bank, painting, lossnet, spec, scale) for bank in banks.values()),
+        ]
+        for scale in SCALES
+    ]
 
 
 def crop_error(crops: CropTargets, scale: float, draws: int) -> float:
@@ -59,25 +71,24 @@ def crop_error(crops: CropTargets, scale: float, draws: int) -> float:
     return float(torch.cat(errors).mean())
 
 
-@torch.no_grad()
-def bank_error(bank: StyleBank, painting: Painting, lossnet: LossNetwork, scale: float) -> float:
+def bank_error(bank: StyleBank, painting: Painting, lossnet: LossNetwork, spec: LossSpec, scale: float) -> float:
     """Halfway between two grid points, where the interpolation is at its worst."""
     place = int((bank.octaves - torch.tensor(scale).log2()).abs().argmin())
     middle = (bank.octaves[place] + bank.octaves[place + 1]) / 2
-    true = picture_statistics(painting.render(2.0 ** float(middle)), lossnet, SPEC)
+    true = picture_statistics(painting.render(2.0 ** float(middle)), lossnet, spec)
     found = bank.target(middle.view(1), torch.zeros(1, dtype=torch.long))
     errors = [energy(found[key].statistics.matrix - true[key].matrix) / energy(true[key].matrix) for key in true]
     return float(torch.cat(errors).mean())
 
 
-def parse() -> argparse.Namespace:
+def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--style", type=Path, required=True)
     parser.add_argument("--weights", required=True, help="weight file of a VGG, or random")
     parser.add_argument("--crop-px", type=int, default=128)
     parser.add_argument("--draws", type=int, default=64)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -80,8 +80,7 @@ def override_words() -> list[str]:
     words = []
     for group, values in groups(conf_dir()).items():
         words += [f"{group}=", *(f"{group}={value}" for value in values)]
-    for key, _, value in options(Config()):
-        each = next(field for full_key, field, _ in options() if full_key == key)
+    for key, each, value in options(Config()):
         choices = ("true", "false") if isinstance(value, bool) else rule_of(each).choices
         words += [f"{key}=", *(f"{key}={choice}" for choice in choices)]
     return [*words, "hydra.run.dir=", "hydra.sweep.dir="]

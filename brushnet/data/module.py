@@ -14,14 +14,13 @@ from brushnet.data import split
 from brushnet.data.photos import Batches, Photos
 from brushnet.data.sources import Source, open_source
 
-Batch = dict[str, Tensor]  # {"photo": uint8 (B, 3, crop_px, crop_px), "index": int64 (B,)}
-
 
 class PhotoData(pl.LightningDataModule):
     """Batches of {"photo": uint8 (B, 3, crop_px, crop_px), "index": int64 (B,), the global sample indices}.
 
-    Use with `Trainer(use_distributed_sampler=False)`: the ranks are told apart here. `batches_done` is the whole state;
-    the trainer's module sets it after each step, a checkpoint keeps it, and the stream goes on from there.
+    Use with `Trainer(use_distributed_sampler=False)`: the ranks are told apart here. The trainer's module sets
+    `batches_done`, its steps so far, after each of them. A checkpoint keeps how many samples all ranks have used by
+    then, the whole state of the stream: on another number of devices too it goes on from there.
     """
 
     def __init__(
@@ -43,7 +42,8 @@ class PhotoData(pl.LightningDataModule):
         self.crop_px, self.batch_size, self.seed = crop_px, batch_size, seed
         self.workers, self.val_photos = workers, val_photos
         self._open_options: dict[str, Any] = {"source": source, "allow_pipe": allow_pipe, "cache_dir": cache_dir}
-        self.batches_done = self.first_batch = 0
+        self.batches_done = 0
+        self._resumed = {"batches": 0, "samples": 0}
         self.photos: Photos | None = None
 
     def setup(self, stage: str = "fit") -> None:
@@ -62,8 +62,8 @@ class PhotoData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         assert self.photos is not None, "setup() comes first"
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        batches = Batches(self.batch_size, rank=rank, world_size=world_size, first_batch=self.first_batch)
-        workers = auto_workers() if self.workers < 0 else self.workers
+        batches = Batches(self.batch_size, rank=rank, world_size=world_size, first_batch=self._first_batch())
+        workers = auto_workers(self.trainer.num_devices if self.trainer else 1) if self.workers < 0 else self.workers
         return DataLoader(
             self.photos,
             batch_sampler=batches,
@@ -95,20 +95,31 @@ class PhotoData(pl.LightningDataModule):
         return self.photos.counts() if self.photos is not None else {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"batches": self.batches_done}
+        steps = self._first_batch() + self.batches_done - self._resumed["batches"]
+        return {"batches": self.batches_done, "samples": steps * self._samples_per_step()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.batches_done = self.first_batch = int(state_dict["batches"])
+        self._resumed = {key: int(value) for key, value in state_dict.items() if key in ("batches", "samples")}
+        self.batches_done = self._resumed["batches"]
+
+    def _first_batch(self) -> int:
+        """Rounded up: on another number of devices the samples of a last, partial step are left out, not repeated."""
+        if "samples" not in self._resumed:  # a checkpoint of before samples were counted: on as many devices
+            return self._resumed["batches"]
+        return math.ceil(self._resumed["samples"] / self._samples_per_step())
+
+    def _samples_per_step(self) -> int:
+        return self.batch_size * (self.trainer.world_size if self.trainer else 1)
 
 
-def auto_workers() -> int:
-    """Loading processes of one rank, for `data.workers=-1`.
+def auto_workers(ranks: int = 1) -> int:
+    """Loading processes of one of `ranks` on this machine, for `data.workers=-1`.
 
     None on 2 cores: a batch of 4 loads in 7 ms there (600 images/s, 320 px JPEGs to 128 px crops), 1 % of a training
     step, while a worker takes the core that the step computes on and brought nothing (400 to 600 images/s).
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    ranks = max(ranks, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     return 0 if cores <= 2 else min(8, max(1, cores // ranks - 1))
 
 

@@ -63,7 +63,33 @@ def test_starting_at_a_batch_equals_skipping_to_it(photo_folder):
     resumed = module(folder)
     resumed.load_state_dict(data.state_dict())
     assert same(first_batches(resumed, 4), unbroken[3:])
-    assert resumed.state_dict() == {"batches": 3}
+    assert resumed.state_dict() == {"batches": 3, "samples": 12}
+
+
+def on_ranks(data: PhotoData, world_size: int, rank: int = 0) -> PhotoData:
+    trainer = {"global_rank": rank, "world_size": world_size, "num_devices": world_size}
+    data.trainer = type("Trainer", (), trainer)()
+    return data
+
+
+@pytest.mark.parametrize(("before", "after", "first"), [(1, 2, 16), (2, 1, 24), (2, 4, 32), (3, 2, 40)])
+def test_on_another_number_of_devices_no_sample_comes_again_and_less_than_a_step_is_left_out(
+    photo_folder, before, after, first
+):
+    folder = photo_folder(10)
+    data, resumed = on_ranks(module(folder), before), on_ranks(module(folder), after)
+    data.batches_done = 3  # of 4 photos each
+    resumed.load_state_dict(data.state_dict())
+    assert first_batches(resumed, 1)[0]["index"].tolist() == list(range(first, first + 4))
+    resumed.batches_done += 1  # the trainer's module goes on counting its own steps
+    assert resumed.state_dict() == {"batches": 4, "samples": first + 4 * after}
+
+
+def test_a_checkpoint_that_holds_batches_alone_is_still_read(photo_folder):
+    data = on_ranks(module(photo_folder(10)), 2, rank=1)
+    data.load_state_dict({"batches": 3})
+    assert first_batches(data, 1)[0]["index"].tolist() == [28, 29, 30, 31]
+    assert data.state_dict() == {"batches": 3, "samples": 24}
 
 
 def test_two_ranks_of_two_see_what_one_of_four_sees(photo_folder):
@@ -109,6 +135,7 @@ def test_validation_batches_are_centre_crops_and_never_change(photo_folder):
     assert [len(batch["index"]) for batch in batches] == [2, 2, 1]
     assert torch.cat([batch["index"] for batch in batches]).tolist() == list(range(5))
     assert all(batch["photo"].dtype == torch.uint8 for batch in batches)
+    assert data.validation_batches == 3
     assert same(batches, list(data.val_dataloader()))
     source, number = data._val_source, data._val_numbers[0]
     red = np.array(Image.open(io.BytesIO(source.read(number)))).mean(axis=(0, 1))[0]
@@ -169,3 +196,11 @@ def test_auto_workers_leaves_two_cores_to_the_training(monkeypatch):
     assert auto_workers() == 8
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "32")
     assert auto_workers() == 1
+
+
+def test_ranks_that_the_trainer_starts_share_the_cores(photo_folder, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    data = module(photo_folder(4), workers=-1)
+    assert on_ranks(data, 4).train_dataloader().num_workers == 3
+    assert on_ranks(data, 1).train_dataloader().num_workers == 8
