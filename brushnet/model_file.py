@@ -6,6 +6,7 @@ to be those of the network that the metadata describes.
 
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -76,7 +77,9 @@ def _read_safetensors(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
 def _read_checkpoint(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
     _check_zip(path)
     # mmap: optimiser state and raw weights stay on disk.
-    with _refusing(path, Exception):  # torch's unpickler runs into nearly every kind, an IndexError on an empty stack
+    # Exception: torch's unpickler runs into nearly every kind, an IndexError on an empty stack. Its warnings are about
+    # what is refused below.
+    with _refusing(path, Exception), warnings.catch_warnings(action="ignore"):
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     text = content.get(KEY) if isinstance(content, dict) else None
     if not isinstance(text, str):

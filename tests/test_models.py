@@ -229,16 +229,6 @@ class TestCheckpoint:
         with pytest.raises(UserError, match=r"weight 'last\.weight' must be 3x4x9x9 .* got 1000000000000"):
             models.load(tmp_path / "huge.ckpt")
 
-
-class Evil:
-    """Pickled, it creates a file when it is read by a trusting reader."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
     @pytest.mark.parametrize(
         "stream", [b"\x80\x02.", b"\x80\x02R.", b"\x80\x02a.", b"\x80\x02h\x07.", b"\x80\x02}Q.", b""]
     )
@@ -273,6 +263,16 @@ class Evil:
         torch.save({"state_dict": state, "brushnet": make_meta(net).to_json()}, tmp_path / "thin.ckpt")
         with pytest.raises(UserError, match=r"thin\.ckpt: its weights would unfold to \d+ bytes, the file has \d+$"):
             models.load(tmp_path / "thin.ckpt")
+
+
+class Evil:
+    """Pickled, it creates a file when it is read by a trusting reader."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
 
 
 class TestWhatIsNoModel:
