@@ -71,16 +71,16 @@ def test_a_run_resumes_from_another_folder(run, tmp_path, monkeypatch):
 
 
 def test_moved_files_may_be_named_anew(run):
-    overrides = ["style.files=[/new/painted-large.jpg]", "lossnet.weights=/new/vgg.pth", "data.val_path=/new/val"]
+    overrides = ["style.files=[/new/painted-small.jpg]", "lossnet.weights=/new/vgg.pth", "data.val_path=/new/val"]
     cfg = continued(run, compose(overrides), overrides)
-    assert cfg.style.files == ["/new/painted-large.jpg"]
+    assert cfg.style.files == ["/new/painted-small.jpg"]
     assert (cfg.lossnet.weights, cfg.data.val_path) == ("/new/vgg.pth", "/new/val")
 
 
-@pytest.mark.parametrize("files", ["[painted-large.jpg,b.jpg]", "[b.jpg]"])
+@pytest.mark.parametrize("files", ["[painted-small.jpg,b.jpg]", "[b.jpg]"])
 def test_other_paintings_or_another_number_are_refused(run, files):
     override = f"style.files={files}"
-    message = r"style\.files may be moved but must keep the run's paintings \(painted-large\), got .*b"
+    message = r"style\.files may be moved but must keep the run's paintings \(painted-small\), got .*b"
     with pytest.raises(ConfigError, match=message):
         continued(run, compose([override]), [override])
 

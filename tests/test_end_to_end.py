@@ -48,7 +48,7 @@ def trained(tmp_path_factory) -> Path:
 
 def test_training_on_the_embedded_defaults_needs_nothing_from_outside(trained):
     assert {path.name for path in trained.iterdir()} >= {"model.safetensors", "samples", "metrics.csv", "train.log"}
-    assert brushnet.load(trained).style_names == ("painted-large",)
+    assert brushnet.load(trained).style_names == ("painted-small",)
 
 
 @pytest.mark.parametrize("size", [(1, 60), (37, 53), (131, 64)])

@@ -22,6 +22,7 @@ def tiny(photos_dir: Path, painting_file: Path, lossnet_file: Path) -> list[str]
         "stroke.min=0.5",
         "stroke.max=1.0",
         "loss.pyramid_levels=2",
+        "loss.content_level=1",
         "net.width=4",
         "net.blocks=1",
         "net.stroke_embedding=8",

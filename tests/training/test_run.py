@@ -212,7 +212,7 @@ def test_a_time_limit_fixes_the_number_of_steps_and_anneals_towards_it(train, mo
     rows = [row for row in metrics(run) if row["train/loss"]]
     done = int(float(rows[-1]["step"]))
     assert 4 < done <= planned < 100000
-    expected = 2e-3 * learning_rate_factor("cosine", done, total_steps=planned, warmup_steps=2)
+    expected = 3e-3 * learning_rate_factor("cosine", done, total_steps=planned, warmup_steps=2)
     assert float(rows[-1]["train/learning_rate"]) == pytest.approx(expected, rel=1e-3)
     saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]["TimeBudget"]
     assert saved["total_steps"] == done  # finished, also where the clock cut it short
