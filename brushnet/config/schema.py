@@ -76,7 +76,7 @@ class LossOptions:
     style_layers: list[LayerWeight] = option(layers("relu1_1", "relu2_1", "relu3_1"), "style layers, {name, weight}",
                                              common=True)  # fmt: skip
     content_layers: list[LayerWeight] = option(layers("relu3_1"), "content layers, {name, weight}")
-    # By eye and figures (starry-night, VGG-19, about 450 to 1300 steps at 128 px): compared at half resolution the photo
+    # By eye and figures (starry-night, VGG-19, 450 to 1300 steps at 128 px): compared at half resolution the photo
     # pins the strokes down, and either it or the control is lost; at a quarter both stay.
     content_level: int = option(2, "pyramid level at which content is compared: 0 full size, 1 half, ...",
                                 min=0, max=6)  # fmt: skip
