@@ -107,8 +107,8 @@ class StyleOptions:
     # The bank, by figures (scripts/compare_targets.py; VGG-19, 128 px crops, starry-night and great-wave, mean squared
     # distance to the statistics of the whole painting over its energy): a crop is off by 0.1, 0.3 to 0.5 and 0.5 to 0.8
     # at s = 0.5, 1 and 2, the bank halfway between two grid points by 0.01 to 0.02, 0.003 to 0.004 and 0.001.
-    # Control after 450 steps (starry-night; scale matched by the loss's own statistics): mean error 0.22 octave with the
-    # bank and 0.35 with crops, slope 0.69 and 0.73, style loss at s = 1 1.51 and 2.39, step 0.40 s and 0.48 s.
+    # Control after 450 steps (starry-night; scale matched by the loss's own statistics): mean error 0.22 octave with
+    # the bank and 0.35 with crops, slope 0.69 and 0.73, style loss at s = 1 on held-out photos 1.51 and 2.39.
     target: str = option("bank", "bank: statistics of the whole painting on a grid of scales; crop: of each crop",
                          choices=("bank", "crop"))  # fmt: skip
     bank_step_octaves: float = option(0.25, "grid step of the bank", unit="octaves", min=0.01, max=1)
