@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from brushnet.errors import BrushnetError, UserError
@@ -33,7 +33,8 @@ def save(path: str | Path, net: nn.Module, meta: ModelMeta) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, unfinished, metadata={KEY: meta.to_json()})
+        # Not save_file: it makes files that only their owner can read, whatever the umask.
+        unfinished.write_bytes(to_bytes(weights, metadata={KEY: meta.to_json()}))
         os.replace(unfinished, path)
     except (OSError, SafetensorError) as error:
         raise BrushnetError(f"cannot write {path}: {error}") from error

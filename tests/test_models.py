@@ -100,6 +100,11 @@ class TestRoundTrip:
         assert {value.dtype for value in loaded.net.state_dict().values()} == {torch.float32}
         assert loaded(photo).shape == photo.shape
 
+    def test_a_model_can_be_read_by_whom_other_new_files_can_be_read(self, saved):
+        other = saved.with_name("other")
+        other.write_bytes(b"")
+        assert saved.stat().st_mode == other.stat().st_mode
+
     def test_slim_model_is_smaller_than_2_5_mb(self, tmp_path):
         net = ResidualTransformer()
         models.save(tmp_path / "slim.safetensors", net, make_meta(net))
