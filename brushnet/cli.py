@@ -20,8 +20,8 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code of `brushnet ARGV`. sys.argv stays whole: Lightning starts further processes from it."""
-    # Threads that spin while they wait fight for the cores with every other program, at ten times the step's time on a
-    # busy machine. OpenMP reads this once, when torch is imported.
+    # Threads that spin while they wait fight for the cores with every other program: beside a second training, steps of
+    # 0.4 s took over 10 s on two cores. OpenMP reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments

@@ -222,3 +222,12 @@ def test_shards_pack_and_stylize_reach_their_rooms(tmp_path, capsys):
     assert (tmp_path / "out" / "index.json").is_file()
     assert cli.main(["stylize", "no-such-model", str(photos / "cat.jpg"), "-o", str(tmp_path / "painted.jpg")]) == 2
     assert "no-such-model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_give_way_unless_the_user_chose_otherwise(monkeypatch, chosen, expected):
+    monkeypatch.setenv("OMP_WAIT_POLICY", chosen or "")
+    if chosen is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    cli.main([])
+    assert os.environ["OMP_WAIT_POLICY"] == expected

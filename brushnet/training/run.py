@@ -3,7 +3,8 @@
 import logging
 import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,24 +185,29 @@ def _read_checkpoint(checkpoint: Path) -> dict[str, Any]:
     return content
 
 
-class _quiet_lightning(warnings.catch_warnings):  # noqa: N801
+_NOISE = (
+    ".*does not have many workers.*",
+    ".*LeafSpec.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*You're resuming from a checkpoint that ended before the epoch ended.*",
+    ".*GPU available but not used.*",
+    ".*IterableDataset.*",
+    ".*no pre-optimization state was saved.*",  # ours is the state after the step, on purpose
+    ".*number of training batches.*",
+    ".*module\\(s\\) in eval mode at the start of training.*",  # the averaged network
+)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
     """Leaves out what Lightning says about choices that are ours."""
-
-    NOISE = (
-        ".*does not have many workers.*",
-        ".*LeafSpec.*",
-        ".*Checkpoint directory .* exists and is not empty.*",
-        ".*You're resuming from a checkpoint that ended before the epoch ended.*",
-        ".*GPU available but not used.*",
-        ".*IterableDataset.*",
-        ".*no pre-optimization state was saved.*",  # ours is the state after the step, on purpose
-        ".*number of training batches.*",
-        ".*module\\(s\\) in eval mode at the start of training.*",  # the averaged network
-    )
-
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
-        for message in self.NOISE:
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    with warnings.catch_warnings():
+        for message in _NOISE:
             warnings.filterwarnings("ignore", message=message)
-        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-        return entered
+        logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
