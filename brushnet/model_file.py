@@ -5,11 +5,10 @@ to be those of the network that the metadata describes.
 """
 
 import os
-import pickle
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from brushnet.errors import BrushnetError, UserError
+from brushnet.model_header import EXPECTED, first_bytes, meta_of, refusing
 from brushnet.model_meta import KEY, ModelMeta
 from brushnet.nets import ResidualTransformer
 
@@ -45,30 +45,20 @@ def save(path: str | Path, net: nn.Module, meta: ModelMeta) -> None:
 
 def read(path: Path) -> tuple[ModelMeta, ResidualTransformer]:
     """Network (CPU, float32, evaluation mode) and metadata. What the file is, its content says, not its suffix."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    start = first_bytes(path, 9)
     if start[:2] == b"PK":
         meta, weights = _read_checkpoint(path)
     elif start[:1] == b"\x80" and b"\x02" <= start[1:2] <= b"\x05" and start[8:] != b"{":
         # The brace: a safetensors file may open with these bytes too, as the length of its header.
-        raise UserError(f"{path}: a bare pickle, which could run code; {_EXPECTED}")
+        raise UserError(f"{path}: a bare pickle, which could run code; {EXPECTED}")
     else:
         meta, weights = _read_safetensors(path)
     return meta, _filled(meta, weights, source=str(path))
 
 
-_EXPECTED = "a brushnet model is a .safetensors file, a training checkpoint (.ckpt) or a run folder"
-
-
 def _read_safetensors(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
-    with _refusing(path, SafetensorError, OSError), safe_open(path, framework="pt") as file:
-        text = (file.metadata() or {}).get(KEY)
-        if text is None:
-            raise UserError(f"{path}: a safetensors file, but not of brushnet (no {KEY!r} metadata)")
-        meta = ModelMeta.from_json(text, source=str(path))
+    with refusing(path, SafetensorError, OSError), safe_open(path, framework="pt") as file:
+        meta = meta_of(file, path)
         shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (not a dict)
         kinds = {file.get_slice(key).get_dtype() for key in shapes}
         _check_shapes(meta, shapes, kinds - {"F32"}, source=str(path))
@@ -80,11 +70,11 @@ def _read_checkpoint(path: Path) -> tuple[ModelMeta, dict[str, Tensor]]:
     # mmap: optimiser state and raw weights stay on disk.
     # Exception: torch's unpickler runs into nearly every kind, an IndexError on an empty stack. Its warnings are about
     # what is refused below.
-    with _refusing(path, Exception), warnings.catch_warnings(action="ignore"):
+    with refusing(path, Exception), warnings.catch_warnings(action="ignore"):
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     text = content.get(KEY) if isinstance(content, dict) else None
     if not isinstance(text, str):
-        raise UserError(f"{path}: a PyTorch file, but no brushnet checkpoint (no {KEY!r} entry); {_EXPECTED}")
+        raise UserError(f"{path}: a PyTorch file, but no brushnet checkpoint (no {KEY!r} entry); {EXPECTED}")
     meta = ModelMeta.from_json(text, source=str(path))
     state = content.get("state_dict")
     state = state if isinstance(state, dict) else {}
@@ -114,29 +104,15 @@ def _check_size(path: Path, weights: Mapping[str, Tensor]) -> None:
         raise UserError(f"{path}: its weights would unfold to {claimed} bytes, the file has {size}")
 
 
-@contextmanager
-def _refusing(path: Path, *errors: type[Exception]) -> Iterator[None]:
-    """A reader's complaint in one line of ours. torch's runs over twenty lines and advises to switch the check off."""
-    try:
-        yield
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: holds other things than tensors and numbers, which could run code; {_EXPECTED}"
-        ) from error
-    except errors as error:
-        cause = str(error).strip().split("\n")[0][:200]
-        raise UserError(f"{path}: damaged, cut off or not a model ({cause}); {_EXPECTED}") from error
-
-
 def _check_zip(path: Path) -> None:
     """PyTorch stores its members as they are; a compressed one could unpack to any size."""
     with (
-        _refusing(path, zipfile.BadZipFile, OSError, ValueError, NotImplementedError),
+        refusing(path, zipfile.BadZipFile, OSError, ValueError, NotImplementedError),
         zipfile.ZipFile(path) as archive,
     ):
         members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise UserError(f"{path}: a zip file, but no PyTorch checkpoint (compressed members); {_EXPECTED}")
+        raise UserError(f"{path}: a zip file, but no PyTorch checkpoint (compressed members); {EXPECTED}")
 
 
 def _check_shapes(meta: ModelMeta, shapes: Mapping[str, tuple[int, ...]], odd_kinds: set[Any], *, source: str) -> None:

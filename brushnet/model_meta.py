@@ -8,13 +8,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 import brushnet
 from brushnet.errors import UserError
-from brushnet.nets import ResidualTransformer
+
+if TYPE_CHECKING:  # torch takes seconds, and whoever only asks what a model is needs none
+    from torch import nn
+
+    from brushnet.nets import ResidualTransformer
 
 FORMAT = 1  # raised when an older brushnet could no longer read a file, or would read it wrongly
 KEY = "brushnet"  # under which the JSON lies in the safetensors metadata and in a checkpoint
@@ -45,7 +47,7 @@ class ModelMeta:
     @classmethod
     def of(
         cls,
-        net: nn.Module,
+        net: "nn.Module",
         *,
         stroke_mode: str,
         stroke_min: float,
@@ -55,6 +57,8 @@ class ModelMeta:
         training: Mapping[str, Any] | None = None,
     ) -> "ModelMeta":
         """Of a network at hand: its shape is read off its attributes. Style names are made printable and different."""
+        from brushnet.nets import ResidualTransformer
+
         assert isinstance(net, ResidualTransformer)
         shape = {name: getattr(net, name) for name in NET_LIMITS}
         return cls(
@@ -67,8 +71,10 @@ class ModelMeta:
             training=training or {},
         )
 
-    def build_net(self) -> ResidualTransformer:
+    def build_net(self) -> "ResidualTransformer":
         """A fresh network of this shape (on the device that is torch's default at the call)."""
+        from brushnet.nets import ResidualTransformer
+
         return ResidualTransformer(**{name: getattr(self, name) for name in NET_LIMITS})
 
     def to_json(self) -> str:

@@ -50,7 +50,7 @@ def test_answers_within_its_time(tmp_path, arguments, limit_s):
     "arguments",
     [["--help"], ["train", "--help"], ["train", "--cfg", "job"], ["train", "net=typo"], ["train", "seed=x"],
      ["stylize", "--help"], ["stylize", "model", "a.jpg", "-o", "b", "--stroke", "x"], ["shards", "--help"],
-     ["completion", "bash"]],
+     ["completion", "bash"], ["models"], ["models", "--json"]],
 )  # fmt: skip
 def test_answers_without_importing_torch(tmp_path, arguments):
     code = (
@@ -90,7 +90,10 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trian"], "unknown command trian; did you mean train?; there are: train, stylize, shards, completion"),
+        (
+            ["trian"],
+            "unknown command trian; did you mean train?; there are: train, stylize, models, shards, completion",
+        ),
         (["--verison"], "unrecognized arguments: --verison; did you mean --version?; see brushnet --help"),
         (
             ["train", "--alow-pipe"],

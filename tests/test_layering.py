@@ -20,6 +20,7 @@ ORDER = [
     ["losses"],
     ["nets"],
     ["model_meta"],
+    ["model_header"],
     ["model_file"],
     ["models"],  # below training: a run ends in writing a style model
     ["data"],
@@ -83,7 +84,8 @@ def test_the_configuration_knows_no_room_but_errors():
 
 
 @pytest.mark.parametrize(
-    "module", ["brushnet", "brushnet.cli", "brushnet.config", "brushnet.errors", "brushnet.samples"]
+    "module",
+    ["brushnet", "brushnet.cli", "brushnet.config", "brushnet.errors", "brushnet.samples", "brushnet.model_header"],
 )
 def test_light_modules_do_not_import_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'hydra' in sys.modules)"

@@ -9,6 +9,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+from brushnet import samples
 from brushnet.commands.parser import Parser
 from brushnet.config.folder import conf_dir, groups
 from brushnet.config.schema import Config, options, rule_of
@@ -93,7 +94,8 @@ def _commands() -> list[str]:
 
 
 def _filled(template: str, commands: str, branches: list[str]) -> str:
-    return template.replace("@COMMANDS@", commands).replace("@BRANCHES@", "\n".join(branches))
+    filled = template.replace("@COMMANDS@", commands).replace("@BRANCHES@", "\n".join(branches))
+    return filled.replace("@MODELS@", " ".join(samples.models()))
 
 
 def _quoted(words: list[str]) -> str:
