@@ -1,15 +1,16 @@
-"""Make the sample pictures that ship in data/: photographs with clear terms, and paintings with known stroke widths.
+"""Make the samples that ship in data/: photographs with clear terms, a shard, paintings with known stroke widths.
 
     python scripts/make_samples.py SOURCES [--out data]
 
-SOURCES holds the photographs named in PHOTOS, at any depth (data/README.md says where they come from). The same
-sources give the same paintings.
+SOURCES holds the photographs named in PHOTOS and SHARD_PHOTOS, at any depth (data/README.md says where they come
+from). The same sources give the same files.
 """
 
 import argparse
 import bz2
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from brushnet.data.pack import pack
 from brushnet.measure.painter import paint
 
 SHORT_SIDE_PX = 320
@@ -33,6 +35,24 @@ PHOTOS = {  # shipped name: file among the sources
     "retina": "retina.jpg",
     "rocket": "rocket.jpg",
     "temple": "china.jpg",
+}
+SHARD_SHORT_SIDE_PX = 384
+SHARD_PHOTOS = {  # to train on: public domain and CC0 only, and none that the quickstart paints afterwards
+    "blossoms": "blue-periwinkle.jpg",
+    "cameraman": "camera.png",
+    "colosseum": "roman-colosseum.jpg",
+    "courtyard": "casa-mila.jpg",
+    "dandelions": "seeding_by_Clements_Engelhardt.jpg",
+    "desert": "extreme-desert-hike.jpg",
+    "lake": "lake-sherburne.jpg",
+    "osprey": "perched-osprey.jpg",
+    "otter": "oakland-zoo-otters.jpg",
+    "raccoon": "face.dat",
+    "rocket": "rocket.jpg",
+    "rooftops": "beacon-street-sunset.jpg",
+    "skyline": "singaporean-cityscape.jpg",
+    "tea-garden": "tea-gardens.jpg",
+    "wren": "canyon-wren.jpg",
 }
 
 
@@ -62,6 +82,7 @@ def main() -> None:
     for name, source in PHOTOS.items():
         photo = fitted(read(find(arguments.sources, source)), SHORT_SIDE_PX, enlarge=False)
         photo.save(arguments.out / "photos" / f"{name}.jpg", quality=90, optimize=True)
+    make_shard(arguments.sources, arguments.out / "shards")
     table = {}
     for name, painting in PAINTINGS.items():
         picture = render(painting, read(find(arguments.sources, PHOTOS[painting.photo])))
@@ -70,6 +91,16 @@ def main() -> None:
         table[f"{name}.jpg"] = widths(painting)
         print(f"{name}: {picture.width} x {picture.height}", file=sys.stderr)
     (arguments.out / "paintings" / "paintings.json").write_text(json.dumps(table, indent=2) + "\n")
+
+
+def make_shard(sources: Path, out: Path) -> None:
+    """As `brushnet shards pack --short-side 384` would; files without loss in between, so that it alone compresses."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, source in SHARD_PHOTOS.items():
+            photo = fitted(read(find(sources, source)), SHARD_SHORT_SIDE_PX, enlarge=False)
+            photo.save(Path(folder, f"{name}.png"))
+        report = pack(folder, out, short_side_px=SHARD_SHORT_SIDE_PX, force=True)
+    print(f"shards: {report.written} photos", file=sys.stderr)
 
 
 def find(folder: Path, name: str) -> Path:

@@ -1,20 +1,54 @@
-"""The samples that ship: they are what data/README.md and paintings.json say."""
+"""The samples that ship: they are what data/README.md, paintings.json and the shard's index say."""
 
 import json
 import re
 from pathlib import Path
 
-from brushnet import images
+import pytest
+
+from brushnet import images, samples
+from brushnet.data import index
+from brushnet.data.photos import decode_photo
+from brushnet.data.sources import Shards, open_source
 
 DATA = Path(__file__).resolve().parents[1] / "data"
+FOLDERS = sorted(path.name for path in DATA.iterdir() if path.is_dir())
+TERMS = re.compile("CC0|CC BY 2.0|public domain")
 
 
-def test_every_picture_has_its_line_of_source_and_terms() -> None:
-    lines = (DATA / "README.md").read_text().splitlines()
-    told = {cells[1].strip(): cells[-2] for line in lines if (cells := line.split("|"))[1:2] and ".jpg" in cells[1]}
-    pictures = {path.name for folder in ("photos", "paintings") for path in images.list_images(DATA / folder)}
-    assert set(told) == pictures
-    assert all(re.search("CC0|CC BY 2.0|public domain", terms) for terms in told.values())
+def rows(folder: str) -> dict[str, str]:
+    """Terms by name, from the table of `folder` in data/README.md."""
+    _, found, section = (DATA / "README.md").read_text().partition(f"\n## `{folder}/`")
+    assert found, f"data/README.md has no section on {folder}/"
+    lines = section.partition("\n## ")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines if line.startswith("|")]
+    return {row[0]: row[-1] for row in cells[2:]}  # below the heading and its rule
+
+
+def shard_names(keys: list[str]) -> set[str]:
+    return {key.rpartition("-")[0] for key in keys}  # `brushnet shards pack` adds a hash
+
+
+@pytest.fixture(scope="module")
+def shards() -> Shards:
+    source = open_source(str(DATA / "shards"))
+    assert isinstance(source, Shards)
+    return source
+
+
+@pytest.mark.parametrize("folder", [folder for folder in FOLDERS if folder != "shards"])
+def test_every_file_has_its_row_in_the_readme(folder: str) -> None:
+    shipped = {path.name for path in (DATA / folder).rglob("*") if path.suffix in samples.SUFFIXES}
+    assert set(rows(folder)) == shipped
+
+
+def test_every_photo_in_the_shard_has_its_row_in_the_readme(shards: Shards) -> None:
+    assert set(rows("shards")) == shard_names([shards.key(number) for number in range(len(shards))])
+
+
+@pytest.mark.parametrize("folder", ["paintings", "photos", "shards"])
+def test_every_picture_has_terms_that_let_it_ship(folder: str) -> None:
+    assert all(TERMS.search(terms) for terms in rows(folder).values())
 
 
 def test_photos_decode_and_are_of_one_size() -> None:
@@ -24,15 +58,39 @@ def test_photos_decode_and_are_of_one_size() -> None:
         assert 300 <= min(images.read_uint8(path).shape[1:]) <= 320
 
 
+def test_the_shards_are_what_their_index_says() -> None:
+    listed = index.parse((DATA / "shards" / index.NAME).read_bytes(), index.NAME)
+    assert listed is not None
+    assert {shard.file for shard in listed} == {path.name for path in (DATA / "shards").glob("*.tar")}
+    for shard in listed:
+        scan = index.scan(DATA / "shards" / shard.file)
+        assert scan.cut_at_byte is None
+        assert (shard.bytes, shard.samples) == (scan.shard.bytes, scan.shard.samples)
+        assert shard.sha256 == index.digest(DATA / "shards" / shard.file)
+
+
+def test_photos_in_the_shard_decode_and_are_of_one_size(shards: Shards) -> None:
+    assert 12 <= len(shards) <= 30
+    for number in range(len(shards)):
+        assert min(decode_photo(shards.read(number)).shape[1:]) == 384
+
+
+def test_the_quickstart_paints_photos_that_its_network_has_not_seen(shards: Shards) -> None:
+    script = (DATA.parent / "scripts" / "quickstart").read_text()
+    painted = set(re.findall(r"sample:([a-z]+)", script))
+    assert len(painted) >= 3
+    assert painted.isdisjoint(shard_names([shards.key(number) for number in range(len(shards))]))
+
+
 def test_paintings_have_the_stroke_widths_that_they_are_said_to_have() -> None:
     table = json.loads((DATA / "paintings" / "paintings.json").read_text())
     assert {path.name for path in images.list_images(DATA / "paintings")} == set(table)
     for name, entry in table.items():
         short_px = min(images.read_uint8(DATA / "paintings" / name).shape[1:])
         assert short_px == entry["short_side_px"] >= 2.8 * 256
-        assert entry["stroke_px_at_256"] == entry["stroke_px"] * 256 / short_px
+        for size in ("stroke_px", "length_px"):
+            assert entry[f"{size}_at_256"] == pytest.approx(entry[size] * 256 / short_px, abs=0.0005)
 
 
 def test_samples_stay_small() -> None:
-    pictures = [path for folder in ("photos", "paintings") for path in (DATA / folder).iterdir()]
-    assert sum(path.stat().st_size for path in pictures) < 3_000_000
+    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) <= 8_000_000

@@ -15,11 +15,13 @@ def shipped(tmp_path, monkeypatch) -> Path:
         "photos/cat.jpg",
         "paintings/waves.png",
         "paintings/cat.png",
+        "shards/shard-000000.tar",
         "models/sky.safetensors",
     ]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    (tmp_path / "paintings" / "index.json").write_text("{}")
+    for folder in ("paintings", "shards"):
+        (tmp_path / folder / "index.json").write_text("{}")
     (tmp_path / "photos" / ".hidden.jpg").write_text("")
     monkeypatch.setattr(samples, "samples_dir", lambda: tmp_path)
     return tmp_path
@@ -55,6 +57,8 @@ def test_a_path_stays_one(shipped):
     ("name", "path"),
     [
         ("photos", "photos"),
+        ("shards", "shards"),
+        ("shard-000000", "shards/shard-000000.tar"),
         ("photos/harbour", "photos/harbour.jpg"),
         ("harbour", "photos/harbour.jpg"),
         ("waves.png", "paintings/waves.png"),
