@@ -14,6 +14,7 @@ from brushnet.lossnet import LossNetwork, load_lossnet
 from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.command import whole_command
 from brushnet.training.loggers import check_logger, open_loggers
 from brushnet.training.module import StyleTraining
 from brushnet.training.run import RunOptions, is_finished, run
@@ -21,10 +22,18 @@ from brushnet.training.run import RunOptions, is_finished, run
 RANDOM_LOSSNET_PHOTO_PX = 128
 
 
-def train(cfg: Config, out_dir: Path, *, resume_from: Path | None = None, allow_pipe: bool = False) -> None:
+def train(
+    cfg: Config,
+    out_dir: Path,
+    *,
+    resume_from: Path | None = None,
+    allow_pipe: bool = False,
+    command: str | None = None,
+) -> None:
     """Builds everything from a checked configuration and runs it. Raises BrushnetError, Stopped.
 
-    What can be wrong with the files is found before anything is written into `out_dir`.
+    What can be wrong with the files is found before anything is written into `out_dir`. `command` is what the saved
+    model will tell of its training; None in a resume that changes nothing.
     """
     options = build_options(cfg, out_dir)
     if resume_from is not None and is_finished(resume_from, options):
@@ -36,7 +45,8 @@ def train(cfg: Config, out_dir: Path, *, resume_from: Path | None = None, allow_
     lossnet = build_lossnet(cfg)
     data = build_data(cfg, allow_pipe=allow_pipe)
     data.setup("fit")
-    module = build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke)
+    command = whole_command(command, resume_from=resume_from)
+    module = build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=command)
     out_dir.mkdir(parents=True, exist_ok=True)
     config.save(cfg, out_dir / "config.yaml")
     loggers = open_loggers(cfg.logger.kind, out_dir, project=cfg.logger.project, name=cfg.logger.name or out_dir.name)
@@ -128,7 +138,9 @@ def build_net(cfg: Config) -> ResidualTransformer:
         )
 
 
-def build_module(cfg: Config, *, lossnet: LossNetwork, paintings: list[Painting], stroke: StrokeRange) -> StyleTraining:
+def build_module(
+    cfg: Config, *, lossnet: LossNetwork, paintings: list[Painting], stroke: StrokeRange, command: str | None
+) -> StyleTraining:
     trainer = cfg.trainer
     return StyleTraining(
         build_net(cfg),
@@ -149,13 +161,14 @@ def build_module(cfg: Config, *, lossnet: LossNetwork, paintings: list[Painting]
         total_steps=trainer.max_steps,
         channels_last=trainer.channels_last,
         compiled=trainer.compile,
-        describe=lambda module: build_meta(cfg, module).to_json(),
+        describe=lambda module: build_meta(cfg, module, command=command).to_json(),
     )
 
 
-def build_meta(cfg: Config, module: StyleTraining) -> ModelMeta:
+def build_meta(cfg: Config, module: StyleTraining, *, command: str | None) -> ModelMeta:
     """What the saved model says of itself."""
     summary = {
+        "command": command,
         "steps": module.global_step if module._trainer is not None else 0,
         "seconds": round(module.seconds_trained, 1),
         "batch_size": cfg.trainer.batch_size,

@@ -1,6 +1,7 @@
 """The commands as a user types them, in processes of their own, on what ships."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,11 @@ def test_several_strokes_give_a_picture_each_and_a_sheet(trained, tmp_path):
 def test_training_goes_on_from_the_command_line(trained):
     done = brushnet_command("train", "resume=run", "trainer.max_steps=6", folder=trained.parent)
     assert done.returncode == 0, done.stderr
-    assert brushnet.load(trained).meta.training["steps"] == 6
+    summary = brushnet.load(trained).meta.training
+    assert summary["steps"] == 6
+    began, goes_on = summary["command"].split(" ; ")
+    assert shlex.split(began) == ["brushnet", "train", *SMALL, "hydra.run.dir=run"]
+    assert goes_on == "brushnet train resume=run trainer.max_steps=6"
     finished = brushnet_command("train", "resume=run", folder=trained.parent)
     assert finished.returncode == 0
     assert "is finished: 6 of 6 steps are trained" in finished.stderr

@@ -1,6 +1,7 @@
 """`brushnet train` around the training itself, which is replaced here: folders, logs, resume, sweeps, failures."""
 
 import logging
+import shlex
 import sys
 from types import SimpleNamespace
 
@@ -22,8 +23,9 @@ class Build:
         self.errors = {}
         self.saves = True
 
-    def train(self, cfg, out_dir, *, resume_from=None, allow_pipe=False):
-        self.calls.append(SimpleNamespace(cfg=cfg, out_dir=out_dir, resume_from=resume_from, allow_pipe=allow_pipe))
+    def train(self, cfg, out_dir, *, resume_from=None, allow_pipe=False, command=None):
+        asked = {"resume_from": resume_from, "allow_pipe": allow_pipe, "command": command}
+        self.calls.append(SimpleNamespace(cfg=cfg, out_dir=out_dir, **asked))
         if error := self.errors.get(len(self.calls)):
             raise error
         save(cfg, out_dir / "config.yaml")
@@ -236,6 +238,40 @@ def test_a_sweep_gives_each_job_its_folder(build, tmp_path):
     ]  # fmt: skip
     assert [call.out_dir for call in build.calls] == [tmp_path / "s" / str(number) for number in range(4)]
     assert all("painted" in (call.out_dir / "train.log").read_text() for call in build.calls)
+
+
+def test_the_training_is_told_the_command_as_it_was_typed(build, tmp_path):
+    (tmp_path / "conf").mkdir()
+    typed = [
+        "style.files=[my art.jpg]",
+        "data.path=~/photos",
+        "--config-dir",
+        "conf",
+        "hydra.run.dir=a",
+        "--allow-pipe",
+    ]
+    assert cli.main(["train", *typed]) == 0
+    assert build.calls[0].command == (
+        "brushnet train --config-dir conf --allow-pipe 'style.files=[my art.jpg]' 'data.path=~/photos' hydra.run.dir=a"
+    )
+    pasted = shlex.split(build.calls[0].command.replace("hydra.run.dir=a", "hydra.run.dir=b"))
+    assert cli.main(pasted[1:]) == 0
+    assert build.calls[1].cfg == build.calls[0].cfg
+
+
+def test_a_resume_has_a_command_where_it_changes_something(build, run):
+    assert cli.main(["train", "resume=old run", "trainer.max_steps=9"]) == 0
+    assert cli.main(["train", "resume=old run"]) == 0
+    assert [call.command for call in build.calls[1:]] == ["brushnet train 'resume=old run' trainer.max_steps=9", None]
+
+
+def test_each_job_of_a_sweep_has_its_own_command(build):
+    assert cli.main(["train", "-m", "seed=0,1", "style.files=a.jpg,b (1).jpg", "net.width=8", "hydra.sweep.dir=s"]) == 0
+    commands = [shlex.split(call.command) for call in build.calls]
+    assert commands[1] == ["brushnet", "train", "seed=0", "style.files=['b (1).jpg']", "net.width=8"]
+    for number, command in enumerate(commands):
+        assert cli.main([*command[1:], f"hydra.run.dir=again{number}"]) == 0
+    assert [call.cfg for call in build.calls[:4]] == [call.cfg for call in build.calls[4:]]
 
 
 def test_a_sweep_ends_with_its_worst_exit_code_after_all_jobs(build, capsys):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brushnet.commands.command_line import changes_something, command_line
 from brushnet.commands.failure import record, report
 from brushnet.config.schema import Config
 from brushnet.errors import Stopped, UserError
@@ -20,6 +21,8 @@ class Job:
     resume_from: Path | None
     allow_pipe: bool
     debug: bool
+    overrides: tuple[str, ...] | None = None  # as typed; None in a sweep: there each job has its own
+    config_dir: Path | None = None
     existing: frozenset[Path] = frozenset()  # what was there before Hydra made the folder, resolved
 
     def __call__(self, composed: Any) -> int:
@@ -51,7 +54,17 @@ class Job:
 
         if self.resume_from is None and rank() == 0 and (out_dir / "config.yaml").is_file():
             (out_dir / "metrics.csv").unlink(missing_ok=True)  # of a run that saved nothing; rows would be appended
-        build.train(cfg, out_dir, resume_from=self.resume_from, allow_pipe=self.allow_pipe)
+        build.train(
+            cfg, out_dir, resume_from=self.resume_from, allow_pipe=self.allow_pipe, command=self._command_line()
+        )
+
+    def _command_line(self) -> str | None:
+        from hydra.core.hydra_config import HydraConfig
+
+        if self.resume_from is not None and not changes_something(self.overrides or ()):
+            return None
+        overrides = HydraConfig.get().overrides.task if self.overrides is None else self.overrides
+        return command_line(overrides, config_dir=self.config_dir, allow_pipe=self.allow_pipe)
 
 
 def check_swept(cfg: Config) -> None:

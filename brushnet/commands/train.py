@@ -48,7 +48,15 @@ def _single(hydra: Any, args: Any, overrides: list[str]) -> int:
         raise UserError(
             f"{run_dir} already holds a run: resume={run_dir} continues it, hydra.run.dir=DIR starts another"
         )
-    job = Job(cfg, checkpoint, allow_pipe=args.allow_pipe, debug=args.debug, existing=existing(run_dir))
+    job = Job(
+        cfg,
+        checkpoint,
+        allow_pipe=args.allow_pipe,
+        debug=args.debug,
+        overrides=tuple(args.overrides),
+        config_dir=args.config_dir,
+        existing=existing(run_dir),
+    )
     # The folder is given by name, or a clock that moved on since the check would choose another.
     return hydra.run(CONFIG_NAME, job, [*overrides, f"hydra.run.dir={quote(run_dir)}"]).return_value
 
@@ -76,7 +84,7 @@ def _sweep(hydra: Any, args: Any, overrides: list[str]) -> int:
         raise UserError(f"{sweep_dir} already holds a sweep; hydra.sweep.dir=DIR starts another")
     _check_jobs(hydra, composed)
     there = existing(sweep_dir, below=True)
-    job = Job(None, None, allow_pipe=args.allow_pipe, debug=args.debug, existing=there)
+    job = Job(None, None, allow_pipe=args.allow_pipe, debug=args.debug, config_dir=args.config_dir, existing=there)
     overrides = [*overrides, f"hydra.sweep.dir={quote(sweep_dir)}", "hydra.mode=MULTIRUN"]
     returns = hydra.multirun(CONFIG_NAME, job, overrides)
     codes = [each.return_value for batch in returns or [] for each in batch]

@@ -167,14 +167,14 @@ def progress_of(checkpoint: Path, options: RunOptions) -> tuple[int, int | None]
 
     UserError where the file is no training checkpoint of ours.
     """
-    content = _read_checkpoint(checkpoint)
+    content = read_checkpoint(checkpoint)
     if options.max_seconds is None:
         return content["global_step"], options.max_steps
     saved = content["callbacks"].get(TimeBudget.__qualname__)
     return content["global_step"], planned_steps(saved, seconds=options.max_seconds, max_steps=options.max_steps)
 
 
-def _read_checkpoint(checkpoint: Path) -> dict[str, Any]:
+def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
     try:
         content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
     except Exception as err:  # torch raises many kinds for a file that is no checkpoint

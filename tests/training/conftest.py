@@ -40,11 +40,11 @@ def tiny(photos_dir: Path, painting_file: Path, lossnet_file: Path) -> list[str]
 
 @pytest.fixture
 def train(tiny: list[str], tmp_path: Path) -> Callable[..., Path]:
-    """train(*overrides, out="run", resume_from=None) -> the run's folder."""
+    """train(*overrides, out="run", resume_from=None, command=None) -> the run's folder."""
 
-    def run(*overrides: str, out: str = "run", resume_from: Path | None = None) -> Path:
+    def run(*overrides: str, out: str = "run", resume_from: Path | None = None, command: str | None = None) -> Path:
         cfg = config.compose([*tiny, *overrides])
-        build.train(cfg, tmp_path / out, resume_from=resume_from)
+        build.train(cfg, tmp_path / out, resume_from=resume_from, command=command)
         return tmp_path / out
 
     return run

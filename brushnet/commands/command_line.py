@@ -1,0 +1,25 @@
+"""The command line of a training, as the model that comes of it tells it: typed again, it trains the same."""
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from brushnet.config.overrides import keys
+
+
+def command_line(overrides: Sequence[str], *, config_dir: Path | None = None, allow_pipe: bool = False) -> str:
+    """Quoted for a shell. Passwords and signatures in addresses are left out: models are passed on."""
+    flags = ["--config-dir", str(config_dir)] if config_dir is not None else []
+    flags += ["--allow-pipe"] if allow_pipe else []
+    return shlex.join(["brushnet", "train", *flags, *map(_without_secrets, overrides)])
+
+
+def changes_something(overrides: Sequence[str]) -> bool:
+    """Whether a resume does more than go on."""
+    return any(key != "resume" and not key.startswith("hydra") for key in keys(overrides))
+
+
+def _without_secrets(text: str) -> str:
+    text = re.sub(r"(?<=://)[^/@\s]+@", "...@", text)
+    return re.sub(r"(https?://[^\s?]*\?)(?:(?!::)\S)+", r"\1...", text)  # `::` joins several places
