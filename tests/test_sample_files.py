@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from brushnet import images, samples
+from brushnet import config, images, samples
 from brushnet.data import index
 from brushnet.data.photos import decode_photo
 from brushnet.data.sources import Shards, open_source
+from brushnet.data.split import split
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 FOLDERS = sorted(path.name for path in DATA.iterdir() if path.is_dir())
@@ -73,6 +74,17 @@ def test_photos_in_the_shard_decode_and_are_of_one_size(shards: Shards) -> None:
     assert 12 <= len(shards) <= 30
     for number in range(len(shards)):
         assert min(decode_photo(shards.read(number)).shape[1:]) == 384
+
+
+def test_the_defaults_stream_the_shard_and_hold_a_photo_out_of_it(shards: Shards) -> None:
+    cfg = config.compose([])
+    source = open_source(str(samples.resolve(cfg.data.path)), source=cfg.data.source)
+    assert isinstance(source, Shards)
+    train, validation = split(source, cfg.data.val_photos)
+    held_out = {source.key(number) for number in validation}
+    assert held_out
+    assert held_out | {train.key(number) for number in range(len(train))} == {shards.key(n) for n in range(len(shards))}
+    assert held_out.isdisjoint(train.key(number) for number in range(len(train)))
 
 
 def test_the_quickstart_paints_photos_that_its_network_has_not_seen(shards: Shards) -> None:

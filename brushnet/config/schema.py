@@ -118,7 +118,7 @@ class StyleOptions:
 class DataOptions:
     """The content photos."""
 
-    path: str = option("sample:photos", "folder of photos or shards, tars, globs, braces, https://; joined by ::",
+    path: str = option("sample:shards", "folder of photos or shards, tars, globs, braces, https://; joined by ::",
                        common=True, path=True)  # fmt: skip
     val_path: str | None = option(None, "validation photos; null: 2 % of data.path, by hash", path=True)
     source: str = option("auto", "what data.path holds", choices=("auto", "folder", "shards"))
