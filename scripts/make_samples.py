@@ -66,8 +66,9 @@ class Painting(NamedTuple):
     seed: int
 
 
-PAINTINGS = {  # 6 and 14 px wide strokes at a short side of 256 px
+PAINTINGS = {  # 6, 9.2 (the middle in octaves) and 14 px wide strokes at a short side of 256 px
     "painted-small": Painting("flower", 768, 18, 81, vividness=1.35, gamma=0.75, seed=0),
+    "painted-medium": Painting("skyline", 768, 27.5, 123.75, vividness=1.45, gamma=0.65, seed=2),
     "painted-large": Painting("coffee", 768, 42, 189, vividness=1.25, gamma=0.85, seed=0),
 }
 
@@ -85,7 +86,7 @@ def main() -> None:
     make_shard(arguments.sources, arguments.out / "shards")
     table = {}
     for name, painting in PAINTINGS.items():
-        picture = render(painting, read(find(arguments.sources, PHOTOS[painting.photo])))
+        picture = render(painting, read(find(arguments.sources, (PHOTOS | SHARD_PHOTOS)[painting.photo])))
         # 4:4:4, since halved colour would blur the thin streaks of the bristles.
         picture.save(arguments.out / "paintings" / f"{name}.jpg", quality=90, subsampling=0, optimize=True)
         table[f"{name}.jpg"] = widths(painting)
