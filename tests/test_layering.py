@@ -25,6 +25,7 @@ ORDER = [
     ["models"],  # below training: a run ends in writing a style model
     ["data"],
     ["measure"],
+    ["distill"],
     ["training"],
     ["inference"],
     ["config"],

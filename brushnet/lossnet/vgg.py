@@ -14,6 +14,7 @@ from brushnet.errors import UserError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+METRIC = "metric."  # and a layer's name: a matrix (K, C) that this layer's features are multiplied by
 
 
 class LossNetwork:
@@ -23,15 +24,20 @@ class LossNetwork:
     in every averaged copy. It is shared, never copied.
     """
 
-    def __init__(self, state: Mapping[str, Tensor], *, name: str, pooling: str = "max"):
+    def __init__(self, state: Mapping[str, Tensor], *, name: str):
         self.name = name
-        self.pooling = pooling
         self.layers = layer_names(state, source=name)
         weights = [state[f"features.{i}.weight"] for i in _conv_indices(state)]
         biases = [state[f"features.{i}.bias"] for i in _conv_indices(state)]
         self.convs = nn.ModuleList(
             _frozen_conv(weight, bias) for weight, bias in zip(weights, biases, strict=True)
         ).eval()
+        self.metric = {
+            layer: _matrix(state[METRIC + layer], len(weight), key=METRIC + layer, source=name)
+            for layer, weight in zip(self.layers, weights, strict=True)
+            if METRIC + layer in state
+        }
+        self.channels = {layer: len(weight) for layer, weight in zip(self.layers, weights, strict=True)}
         self.mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
         self.std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
 
@@ -43,6 +49,7 @@ class LossNetwork:
         self.convs.to(device)
         if memory_format is not None:
             self.convs.to(memory_format=memory_format)
+        self.metric = {name: matrix.to(device) for name, matrix in self.metric.items()}
         self.mean, self.std = self.mean.to(device), self.std.to(device)
         return self
 
@@ -70,15 +77,19 @@ class LossNetwork:
                 feats = self._pool(feats)
             feats = F.relu(conv(feats))
             if name in wanted:
-                found[name] = feats
+                found[name] = self._measured(name, feats)
                 if len(found) == len(wanted):
                     break
         return found
 
+    def _measured(self, name: str, feats: Tensor) -> Tensor:
+        """In a distilled network: the features as far apart as its teacher's."""
+        return F.conv2d(feats, self.metric[name]) if name in self.metric else feats
+
     def _pool(self, feats: Tensor) -> Tensor:
         if min(feats.shape[-2:]) < 4:  # keep two positions: reflect padding needs them
             return feats
-        return F.max_pool2d(feats, 2) if self.pooling == "max" else F.avg_pool2d(feats, 2)
+        return F.max_pool2d(feats, 2)
 
 
 def layer_names(state: Mapping[str, Tensor], *, source: str) -> list[str]:
@@ -105,6 +116,12 @@ def _check_conv(state: Mapping[str, Tensor], index: int, inputs: int, *, source:
             f"lossnet.weights={source}: features.{index} has shape {tuple(weight.shape)}, "
             f"a VGG has (channels, {inputs}, 3, 3) and a bias there"
         )
+
+
+def _matrix(matrix: Tensor, channels: int, *, key: str, source: str) -> Tensor:
+    if matrix.ndim != 2 or matrix.shape[1] != channels or not matrix.is_floating_point():
+        raise UserError(f"lossnet.weights={source}: {key} has shape {tuple(matrix.shape)}, expected (any, {channels})")
+    return matrix.float()[:, :, None, None].contiguous()
 
 
 def _conv_indices(state: Mapping[str, Tensor]) -> list[int]:

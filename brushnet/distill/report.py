@@ -1,0 +1,73 @@
+"""How faithful a student is: whether it finds styles as far apart as its teacher does, on pictures it never saw."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from brushnet.distill.train import Distillation
+from brushnet.losses import Statistics, StyleTarget, energy, pyramid, statistics, style_distance
+from brushnet.lossnet import LossNetwork
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
+
+Pair = tuple[str, str]  # a picture, and the one whose style it should have
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A style distance: the default loss's, or the classic one on raw Gram matrices."""
+
+    kind: str
+    levels: int
+    mean_weight: float
+
+
+DEFAULT = Distance("covariance", levels=3, mean_weight=0.3)
+RAW_GRAM = Distance("gram", levels=2, mean_weight=0.0)
+
+
+@torch.no_grad()
+def style_distances(
+    net: LossNetwork, pictures: Mapping[str, Tensor], pairs: Sequence[Pair], distance: Distance
+) -> Tensor:
+    """Style distance of each pair (a, b), over b's energy, summed over layers and levels; pictures (1, 3, H, W)."""
+    layers = [name for name in STYLE_LAYERS if name in net.layers]
+    tables = {name: _table(net, picture, layers, distance) for name, picture in pictures.items()}
+    return torch.tensor([_apart(tables[a], tables[b], distance.mean_weight) for a, b in pairs])
+
+
+def _table(net: LossNetwork, picture: Tensor, layers: list[str], distance: Distance) -> list[Statistics]:
+    feats = (net.features(level, layers) for level in pyramid(picture, distance.levels))
+    return [statistics(level[name], kind=distance.kind) for level in feats for name in layers]
+
+
+def _apart(found: list[Statistics], wanted: list[Statistics], mean_weight: float) -> float:
+    parts = (
+        style_distance(a, StyleTarget(b, energy(b.matrix), energy(b.mean)), mean_weight=mean_weight)
+        for a, b in zip(found, wanted, strict=True)
+    )
+    return float(torch.cat(list(parts)).sum())
+
+
+def spearman(first_N: Tensor, second_N: Tensor) -> float:
+    """Rank correlation, from -1 to 1; equal values share their mean rank."""
+    ranks = torch.stack([_ranks(first_N), _ranks(second_N)])
+    return float(torch.corrcoef(ranks)[0, 1])
+
+
+def _ranks(values_N: Tensor) -> Tensor:
+    _, place, counts = values_N.double().unique(return_inverse=True, return_counts=True)
+    last = counts.cumsum(0).double()
+    return (last - (counts - 1) / 2)[place]
+
+
+@torch.no_grad()
+def explained(run: Distillation, *, batches: int = 8) -> dict[str, float]:
+    """R^2 by layer on batches that no step has seen, without chased pictures."""
+    sums: dict[str, float] = {}
+    for index in range(batches):
+        for name, value in run.unexplained(-100 - index).items():
+            sums[name] = sums.get(name, 0.0) + float(value) / batches
+    return {name: round(1 - value, 4) for name, value in sums.items()}

@@ -1,0 +1,34 @@
+"""The student as a file: float16, with what it was made of and whom the teacher is owed to."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from brushnet.distill.train import Settings
+
+KEY = "brushnet-lossnet"  # of the file's metadata
+ATTRIBUTION = (
+    "Distilled from VGG-19, Visual Geometry Group, University of Oxford (Simonyan and Zisserman 2015), CC BY 4.0"
+)
+
+
+def save_weights(state: Mapping[str, Tensor], path: Path, *, teacher: str, settings: Settings) -> None:
+    """Written aside and renamed. The attribution holds for the VGG weights that are commonly used as teachers."""
+    halves = {key: _half(value) for key, value in state.items()}
+    # One key: safetensors writes several in an order of its own, and the same student should give the same bytes.
+    about = {"teacher": teacher, "attribution": ATTRIBUTION, "settings": asdict(settings)}
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(to_bytes(halves, metadata={KEY: json.dumps(about, sort_keys=True)}))
+    aside.replace(path)
+
+
+def _half(value: Tensor) -> Tensor:
+    half = value.detach().cpu().contiguous().to(torch.float16)
+    if not half.isfinite().all():
+        raise ValueError("a weight does not fit float16")
+    return half
