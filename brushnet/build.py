@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from brushnet import config, images, samples, seeds
+from brushnet import config, samples, seeds
 from brushnet.config import Config
 from brushnet.data.module import PhotoData
 from brushnet.errors import UserError
 from brushnet.losses import LossSpec
-from brushnet.lossnet import LossNetwork, load_lossnet
+from brushnet.lossnet import LossNetwork, choose, load_lossnet
 from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
@@ -18,8 +17,6 @@ from brushnet.training.command import whole_command
 from brushnet.training.loggers import check_logger, open_loggers
 from brushnet.training.module import StyleTraining
 from brushnet.training.run import RunOptions, is_finished, run
-
-RANDOM_LOSSNET_PHOTO_PX = 128
 
 
 def train(
@@ -42,6 +39,7 @@ def train(
     check_logger(cfg.logger.kind)
     stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
     paintings = build_paintings(cfg, stroke)
+    cfg.lossnet.weights = choose(cfg.lossnet.weights, arch=cfg.lossnet.arch)  # saved: a resume must not choose anew
     lossnet = build_lossnet(cfg)
     data = build_data(cfg, allow_pipe=allow_pipe)
     data.setup("fit")
@@ -91,20 +89,7 @@ def build_spec(cfg: Config) -> LossSpec:
 
 
 def build_lossnet(cfg: Config) -> LossNetwork:
-    weights = cfg.lossnet.weights
-    photos = _shipped_photos() if weights == "random" else None
-    return load_lossnet(weights, arch=cfg.lossnet.arch, layers=build_spec(cfg).layers, photos_B3HW=photos)
-
-
-def _shipped_photos() -> Tensor:
-    """The sample photos' middles, (B, 3, 128, 128): random filters are standardised on them, always the same."""
-    px = RANDOM_LOSSNET_PHOTO_PX
-    pictures = []
-    for path in images.list_images(samples.resolve("sample:photos"))[:8]:
-        photo = images.resize_short_side(images.read_uint8(path), px)
-        top, left = ((side - px) // 2 for side in photo.shape[-2:])
-        pictures.append(images.to_float(photo[:, top : top + px, left : left + px]))
-    return torch.stack(pictures)
+    return load_lossnet(cfg.lossnet.weights, arch=cfg.lossnet.arch, layers=build_spec(cfg).layers)
 
 
 def build_data(cfg: Config, *, allow_pipe: bool) -> PhotoData:

@@ -6,8 +6,7 @@ from brushnet.config import Config, LayerWeight, check, compose
 from brushnet.config.checks import known_layers
 from brushnet.config.schema import options, rule_of
 from brushnet.errors import ConfigError
-from brushnet.lossnet.random_filters import random_state
-from brushnet.lossnet.vgg import layer_names
+from brushnet.lossnet import load_lossnet
 
 # (overrides, what the one line says)
 REFUSED = [
@@ -23,7 +22,7 @@ REFUSED = [
     (["loss.content_level=3"], r"loss\.content_level must be below loss\.pyramid_levels=3, got 3"),
     (["loss.style_layers=[{name: relu9}]"], r"loss\.style_layers must name layers .*relu1_1, .*relu5_4\), got relu9"),
     (["loss.style_layers=[{name: relu3_4}]", "lossnet=vgg16"], r"loss\.style_layers must name layers .*got relu3_4"),
-    (["loss.style_layers=[{name: relu4_1}]", "lossnet=random"],
+    (["loss.style_layers=[{name: relu4_1}]", "lossnet=compact"],
      r"loss\.style_layers must name layers of the loss network \(relu1_1, .*relu3_4\), got relu4_1"),
     (["stroke.min=0.1", "loss.pyramid_levels=4"],
      r"stroke\.min \* style\.reference_px / 2\*\*\(loss\.pyramid_levels-1\), .*, must be at least 8 px, "
@@ -79,10 +78,10 @@ def test_wrong_option_is_refused_in_one_line(overrides, message):
     assert "\n" not in str(refused.value)
 
 
-def test_layers_of_random_filters_are_those_that_there_are():
-    names = layer_names(random_state(), source="random")
-    assert known_layers(compose(["lossnet=random"])) == known_layers(compose(["lossnet=random", "lossnet.arch=vgg16"]))
-    assert known_layers(compose(["lossnet=random"])) == names
+def test_layers_of_the_embedded_network_are_those_that_there_are():
+    names = load_lossnet("compact").layers
+    assert known_layers(compose(["lossnet=compact"])) == names
+    assert known_layers(compose(["lossnet=compact", "lossnet.arch=vgg16"])) == names
 
 
 def test_every_number_has_a_range_and_every_option_a_help_text():

@@ -13,7 +13,7 @@ def run(tmp_path):
     (folder / "checkpoints").mkdir(parents=True)
     for name in ("last", "best"):
         (folder / "checkpoints" / f"{name}.ckpt").touch()
-    save(compose(["net=johnson", "trainer.max_steps=100"]), folder / "config.yaml")
+    save(compose(["net=johnson", "lossnet=vgg19", "trainer.max_steps=100"]), folder / "config.yaml")
     return folder
 
 
@@ -85,9 +85,12 @@ def test_other_paintings_or_another_number_are_refused(run, files):
         continued(run, compose([override]), [override])
 
 
-def test_learnt_features_cannot_become_random_ones(run):
-    with pytest.raises(ConfigError, match=r"lossnet\.weights of this run is torchvision and cannot become random"):
-        continued(run, compose(["lossnet.weights=random"]), ["lossnet.weights=random"])
+@pytest.mark.parametrize("weights", ["compact", "auto"])
+def test_a_run_keeps_its_loss_network(run, weights):
+    override = f"lossnet.weights={weights}"
+    message = rf"lossnet\.weights of this run is torchvision and cannot become {weights}"
+    with pytest.raises(ConfigError, match=message):
+        continued(run, compose([override]), [override])
 
 
 def test_a_checkpoint_in_the_root_folder_belongs_to_no_run(monkeypatch):

@@ -43,7 +43,7 @@ def test_what_is_no_local_path_is_saved_as_it_is(tmp_path, path):
     assert saved_paths(tmp_path, f"data.path='{path}'").data.path == path
 
 
-@pytest.mark.parametrize("weights", ["torchvision", "random"])
+@pytest.mark.parametrize("weights", ["auto", "compact", "torchvision"])
 def test_words_for_loss_networks_are_no_paths_but_may_be_folders(tmp_path, monkeypatch, weights):
     monkeypatch.chdir(tmp_path)
     cfg = saved_paths(tmp_path, f"lossnet.weights={weights}", f"data.path={weights}")

@@ -64,7 +64,7 @@ def test_no_file_names_a_class_to_instantiate():
 
 
 def test_choosing_the_default_value_of_each_group_changes_nothing():
-    defaults = ["net=slim", "lossnet=vgg19", "loss=default", "stroke=three_octaves", "style=default", "data=sample",
+    defaults = ["net=slim", "lossnet=auto", "loss=default", "stroke=three_octaves", "style=default", "data=sample",
                 "trainer=default", "logger=csv"]  # fmt: skip
     assert compose(defaults) == Config()
 

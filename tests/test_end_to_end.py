@@ -14,7 +14,7 @@ from brushnet import images
 from brushnet.training.metrics_csv import MetricsCsv
 
 SMALL = [
-    "lossnet=random",
+    "lossnet=compact",
     "net.width=4",
     "net.blocks=1",
     "trainer.accelerator=cpu",

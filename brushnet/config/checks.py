@@ -9,7 +9,7 @@ from brushnet.errors import ConfigError
 
 SMALLEST_LEVEL_PX = 16  # below this the deepest default layer sees a handful of positions: no statistics
 SMALLEST_STYLE_LEVEL_PX = 8  # below this the painting has no statistics, and soon too little for reflect padding
-_CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4), "random": (2, 2, 4)}
+_CONVS_PER_BLOCK = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4), "compact": (2, 2, 4)}
 _TIME = re.compile(r"\d+:\d+:\d+:\d+")
 
 
@@ -71,8 +71,8 @@ def _check_layers(key: str, layers: list[LayerWeight], cfg: Config) -> None:
 
 def known_layers(cfg: Config) -> list[str]:
     """Layers the loss network can have. A weight file brings its own architecture, so there the larger one counts."""
-    weights = cfg.lossnet.weights
-    arch = cfg.lossnet.arch if weights == "torchvision" else "random" if weights == "random" else "vgg19"
+    by_name = {"torchvision": cfg.lossnet.arch, "auto": cfg.lossnet.arch, "compact": "compact"}
+    arch = by_name.get(cfg.lossnet.weights, "vgg19")
     convs = _CONVS_PER_BLOCK[arch]
     return [f"relu{block}_{conv}" for block, count in enumerate(convs, 1) for conv in range(1, count + 1)]
 

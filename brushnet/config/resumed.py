@@ -59,7 +59,7 @@ def _check_same(key: str, asked: Config, saved: Config) -> None:
                 f"style.files may be moved but must keep the run's paintings ({', '.join(old)}), got {', '.join(new)}"
             )
     before, after = saved.lossnet.weights, asked.lossnet.weights
-    if key == "lossnet.weights" and "random" in (before, after) and before != after:
+    if key == "lossnet.weights" and {"auto", "compact"} & {before, after} and before != after:
         raise ConfigError(f"lossnet.weights of this run is {before} and cannot become {after}")
 
 

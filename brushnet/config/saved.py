@@ -15,7 +15,7 @@ from brushnet.errors import ConfigError
 
 _LARGEST_BYTES = 1_000_000
 _SAMPLE = "sample:"
-_NO_FILES = ("torchvision", "random")  # values of lossnet.weights
+_NO_FILES = ("auto", "compact", "torchvision")  # values of lossnet.weights
 _JOINED = ("data.path", "data.val_path")  # several places, joined by ::
 # A sample, an address, a command; or braces whose first word is one, or is absolute: {/disk1,/disk2}/x.tar.
 _ELSEWHERE = re.compile(r"\{*[a-z][a-z0-9+]+:|\{+[/~]|$")

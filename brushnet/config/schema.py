@@ -62,7 +62,7 @@ class NetOptions:
 class LossnetOptions:
     """The frozen loss network."""
 
-    weights: str = option("torchvision", "torchvision (downloaded once), random (no download), or a weight FILE",
+    weights: str = option("auto", "auto, compact (embedded), torchvision (downloaded once), or a weight FILE",
                           common=True, path=True)  # fmt: skip
     arch: str = option("vgg19", "architecture; a weight file brings its own", choices=("vgg16", "vgg19"))
 

@@ -12,6 +12,7 @@ from brushnet.errors import UserError
 from brushnet.lossnet import LossNetwork
 from brushnet.strokes import Painting
 
+DISTANCES = {"default_loss": DEFAULT, "raw_gram": RAW_GRAM}
 REFERENCE_PX = 256
 SCALES = (0.35, 0.5, 0.71, 1.41, 2.0, 2.8)
 
@@ -24,12 +25,14 @@ def faithfulness(
     `stylized` is a folder of pictures painted by trained models; each is compared with every painting.
     """
     pictures, groups = held_out_pairs(paintings, stylized)
-    report: dict[str, dict[str, float]] = {}
-    for name, distance in {"default_loss": DEFAULT, "raw_gram": RAW_GRAM}.items():
-        for group, pairs in groups.items():
-            ours, theirs = (style_distances(net, pictures, pairs, distance) for net in (student, teacher))
-            report[f"{name}/{group}"] = {"pairs": len(pairs), "spearman": round(spearman(ours, theirs), 4)}
-    return report
+    pairs = [pair for group in groups.values() for pair in group]
+    ours, theirs = (style_distances(net, pictures, pairs, list(DISTANCES.values())) for net in (student, teacher))
+    sizes = [len(group) for group in groups.values()]
+    return {
+        f"{name}/{group}": {"pairs": len(our), "spearman": round(spearman(our, their), 4)}
+        for name, all_ours, all_theirs in zip(DISTANCES, ours, theirs, strict=True)
+        for group, our, their in zip(groups, all_ours.split(sizes), all_theirs.split(sizes), strict=True)
+    }
 
 
 def held_out_pairs(paintings: Path, stylized: Path | None) -> tuple[dict[str, Tensor], dict[str, list[Pair]]]:

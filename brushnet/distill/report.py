@@ -28,19 +28,33 @@ DEFAULT = Distance("covariance", levels=3, mean_weight=0.3)
 RAW_GRAM = Distance("gram", levels=2, mean_weight=0.0)
 
 
+Table = list[list[Statistics]]  # of one picture, by distance and then by level and layer
+
+
 @torch.no_grad()
 def style_distances(
-    net: LossNetwork, pictures: Mapping[str, Tensor], pairs: Sequence[Pair], distance: Distance
-) -> Tensor:
-    """Style distance of each pair (a, b), over b's energy, summed over layers and levels; pictures (1, 3, H, W)."""
+    net: LossNetwork, pictures: Mapping[str, Tensor], pairs: Sequence[Pair], distances: Sequence[Distance]
+) -> list[Tensor]:
+    """For each kind of distance that of each pair (a, b), over b's energy, summed over layers and levels.
+
+    Pictures are (1, 3, H, W) in [0, 1]. One pass through the network serves all kinds.
+    """
     layers = [name for name in STYLE_LAYERS if name in net.layers]
-    tables = {name: _table(net, picture, layers, distance) for name, picture in pictures.items()}
-    return torch.tensor([_apart(tables[a], tables[b], distance.mean_weight) for a, b in pairs])
+    tables = {name: _table(net, picture, layers, distances) for name, picture in pictures.items()}
+    return [
+        torch.tensor([_apart(tables[a][kind], tables[b][kind], distance.mean_weight) for a, b in pairs])
+        for kind, distance in enumerate(distances)
+    ]
 
 
-def _table(net: LossNetwork, picture: Tensor, layers: list[str], distance: Distance) -> list[Statistics]:
-    feats = (net.features(level, layers) for level in pyramid(picture, distance.levels))
-    return [statistics(level[name], kind=distance.kind) for level in feats for name in layers]
+def _table(net: LossNetwork, picture: Tensor, layers: list[str], distances: Sequence[Distance]) -> Table:
+    table: Table = [[] for _ in distances]
+    for level, shrunk in enumerate(pyramid(picture, max(distance.levels for distance in distances))):
+        feats = net.features(shrunk, layers)
+        for row, distance in zip(table, distances, strict=True):
+            if level < distance.levels:
+                row += [statistics(feats[name], kind=distance.kind) for name in layers]
+    return table
 
 
 def _apart(found: list[Statistics], wanted: list[Statistics], mean_weight: float) -> float:

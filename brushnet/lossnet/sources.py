@@ -1,4 +1,4 @@
-"""Where a loss network's weights come from: torchvision's download, a local file, or fixed random filters."""
+"""Where a loss network's weights come from: torchvision's download, a local file, or what brushnet carries."""
 
 import hashlib
 import logging
@@ -10,8 +10,8 @@ from urllib.error import URLError
 import torch
 from torch import Tensor
 
-from brushnet.errors import UserError
-from brushnet.lossnet.random_filters import random_state
+from brushnet import samples
+from brushnet.errors import BrushnetError, UserError
 from brushnet.lossnet.vgg import LossNetwork
 
 log = logging.getLogger(__name__)
@@ -21,26 +21,59 @@ TORCHVISION = {
     "vgg16": ("vgg16-397923af.pth", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"),
     "vgg19": ("vgg19-dcbb9e9d.pth", "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"),
 }
-WAYS_OUT = "give a file with lossnet.weights=FILE, connect to the internet once, or train with lossnet=random"
+WAYS_OUT = "give a file with lossnet.weights=FILE, connect to the internet once, or train with lossnet=compact"
+COMPACT = "compact.safetensors"
+COMPACT_SHA256 = "4163854857b9fbc0f18df56f073d133d8f4c8278b8112906d112403504bce9e5"
 
 
-def load_lossnet(
-    weights: str, *, arch: str = "vgg19", layers: Iterable[str], photos_B3HW: Tensor | None = None
-) -> LossNetwork:
-    """Loss network from `torchvision`, `random` or a file, truncated after the deepest of `layers`.
+def choose(weights: str, *, arch: str) -> str:
+    """`auto` as `torchvision`, where those weights were downloaded before, or as `compact`; says which, and why.
 
-    `photos` (in [0, 1]) standardise the random filters. Raises UserError for a file that is no VGG, for a layer that
-    the weights do not reach, and where nothing can be downloaded.
+    Anything else comes back as it is.
     """
-    wanted = list(layers)
-    if weights == "random":
-        net = LossNetwork(random_state(photos_B3HW), name="random", pooling="avg")
+    if weights != "auto":
+        return weights
+    path = _cached(arch)
+    if path.is_file():
+        log.info("loss network: torchvision's %s, found in %s", arch, path.parent)
+        return "torchvision"
+    log.info(
+        "loss network: the embedded compact one, since no %s is at hand (lossnet=%s downloads torchvision's, about "
+        "550 MB; lossnet.weights=FILE takes yours)",
+        arch,
+        arch,
+    )
+    return "compact"
+
+
+def load_lossnet(weights: str, *, arch: str = "vgg19", layers: Iterable[str] | None = None) -> LossNetwork:
+    """Loss network by name (`auto`, `compact`, `torchvision`) or from a file.
+
+    It is truncated after the deepest of `layers`, if these are given.
+
+    Raises UserError for a file that is no VGG, for a damaged or swapped one, for a layer that the weights do not reach,
+    and where nothing can be downloaded.
+    """
+    weights = choose(weights, arch=arch)
+    if weights == "compact":
+        net = LossNetwork(_compact(), name="compact")
     elif weights == "torchvision":
         net = LossNetwork(_read_state(_download(arch)), name=f"torchvision {arch}")
     else:
         net = LossNetwork(_read_state(Path(weights)), name=Path(weights).name)
+    if layers is None:
+        return net
+    wanted = list(layers)
     net.require(wanted, option="loss.style_layers, loss.content_layers")
     return net.truncate(wanted)
+
+
+def _compact() -> Mapping[str, Tensor]:
+    path = samples.samples_dir() / "lossnet" / COMPACT
+    if not path.is_file():
+        raise BrushnetError(f"lossnet.weights=compact: {path} is missing from this installation: install it anew")
+    _check_digest(path, COMPACT_SHA256, "lossnet.weights=compact", way_out="install brushnet anew")
+    return _read_state(path)
 
 
 def _read_state(path: Path) -> Mapping[str, Tensor]:
@@ -50,7 +83,7 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(path)
+            return {key: value.float() for key, value in load_file(path).items()}  # halves on disk serve as well
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as err:  # torch and safetensors raise many kinds for a file that is none of theirs
         reason = (str(err).splitlines() or [""])[0] or type(err).__name__
@@ -60,23 +93,30 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
+def _cached(arch: str) -> Path:
+    folder = Path(os.environ.get("BRUSHNET_LOSSNET_CACHE") or Path(torch.hub.get_dir()) / "checkpoints")
+    return folder / TORCHVISION[arch][0]
+
+
 def _download(arch: str) -> Path:
     """Torchvision's file in torch's own cache, downloaded on first use; the digest is checked once a download."""
-    name, sha256 = TORCHVISION[arch]
-    folder = Path(os.environ.get("BRUSHNET_LOSSNET_CACHE") or Path(torch.hub.get_dir()) / "checkpoints")
-    path, checked = folder / name, folder / f"{name}.sha256"
+    path, sha256 = _cached(arch), TORCHVISION[arch][1]
+    checked = path.with_name(f"{path.name}.sha256")
     if path.is_file() and checked.is_file() and checked.read_text().strip() == sha256:
         return path
     if not path.is_file():
         _fetch(arch, path)
-    found = _sha256(path)
-    if found != sha256:
-        raise UserError(
-            f"lossnet.weights=torchvision: {path} has SHA-256 {found}, expected {sha256}; "
-            "the file is damaged or not torchvision's: delete it and run again"
-        )
+    _check_digest(path, sha256, "lossnet.weights=torchvision", way_out="delete it and run again")
     checked.write_text(sha256 + "\n")
     return path
+
+
+def _check_digest(path: Path, expected: str, option: str, *, way_out: str) -> None:
+    found = _sha256(path)
+    if found != expected:
+        raise UserError(
+            f"{option}: {path} has SHA-256 {found}, expected {expected}; the file is damaged or another: {way_out}"
+        )
 
 
 def _fetch(arch: str, path: Path) -> None:

@@ -19,6 +19,14 @@ def test_equal_values_share_their_rank():
 @pytest.mark.parametrize("distance", [DEFAULT, RAW_GRAM])
 def test_a_picture_is_no_distance_from_itself_and_some_from_another(tiny_lossnet, distance):
     pictures = {"a": torch.rand(1, 3, 48, 48), "b": 0.5 * torch.rand(1, 3, 48, 48)}
-    same, other = style_distances(tiny_lossnet, pictures, [("a", "a"), ("a", "b")], distance).tolist()
+    (found,) = style_distances(tiny_lossnet, pictures, [("a", "a"), ("a", "b")], [distance])
+    same, other = found.tolist()
     assert same == 0
     assert other > 0.1
+
+
+def test_kinds_of_distance_do_not_change_each_other(tiny_lossnet):
+    pictures = {"a": torch.rand(1, 3, 48, 48), "b": torch.rand(1, 3, 48, 48)}
+    both = style_distances(tiny_lossnet, pictures, [("a", "b")], [DEFAULT, RAW_GRAM])
+    alone = [style_distances(tiny_lossnet, pictures, [("a", "b")], [distance])[0] for distance in (DEFAULT, RAW_GRAM)]
+    assert [float(each) for each in both] == [float(each) for each in alone]

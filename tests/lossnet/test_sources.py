@@ -1,14 +1,17 @@
 import hashlib
+import logging
 from urllib.error import URLError
 
 import pytest
 import torch
+from safetensors import safe_open
 
-from brushnet.errors import UserError
+from brushnet import samples
+from brushnet.errors import BrushnetError, UserError
 from brushnet.lossnet import load_lossnet, sources
 from tests.conftest import vgg_state
 
-THREE_WAYS = r"lossnet\.weights=FILE, connect to the internet once, or train with lossnet=random"
+THREE_WAYS = r"lossnet\.weights=FILE, connect to the internet once, or train with lossnet=compact"
 
 
 @pytest.fixture
@@ -108,6 +111,71 @@ def test_safetensors_and_pth_give_the_same_network(lossnet_file, tmp_path):
 def test_a_layer_that_the_file_does_not_reach_is_refused(lossnet_file):
     with pytest.raises(UserError, match=r"tiny_vgg\.pth has no layer 'relu4_3'; its layers are relu1_1, relu2_1"):
         load_lossnet(str(lossnet_file), layers=["relu4_3"])
+
+
+def test_auto_takes_torchvisions_weights_where_they_were_downloaded_before(served_vgg, cache, caplog):
+    load_lossnet("torchvision", arch="vgg19", layers=["relu1_1"])
+    with caplog.at_level(logging.INFO):
+        assert sources.choose("auto", arch="vgg19") == "torchvision"
+    assert f"loss network: torchvision's vgg19, found in {cache}" in caplog.text
+    assert load_lossnet("auto", layers=["relu1_1"]).name == "torchvision vgg19"
+
+
+def test_auto_is_the_embedded_network_where_no_vgg_is_at_hand_and_says_why(cache, caplog):
+    with caplog.at_level(logging.INFO):
+        assert sources.choose("auto", arch="vgg16") == "compact"
+    assert "loss network: the embedded compact one, since no vgg16 is at hand (lossnet=vgg16 downloads" in caplog.text
+    assert not cache.exists()
+
+
+def test_what_is_chosen_by_name_or_file_stays(cache):
+    assert [sources.choose(name, arch="vgg19") for name in ("compact", "torchvision", "mine.pth")] == [
+        "compact",
+        "torchvision",
+        "mine.pth",
+    ]
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A copy of the embedded weights that may be damaged."""
+    copy = tmp_path / "samples" / "lossnet" / sources.COMPACT
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((samples.samples_dir() / "lossnet" / sources.COMPACT).read_bytes())
+    monkeypatch.setattr(samples, "samples_dir", lambda: tmp_path / "samples")
+    return copy
+
+
+@pytest.mark.parametrize("harm", ["damaged", "swapped"])
+def test_damaged_or_swapped_embedded_weights_are_refused_by_digest_and_name(shipped, harm):
+    load_lossnet("compact", layers=["relu1_1"])
+    data = bytearray(shipped.read_bytes())
+    data[-100] ^= 1
+    shipped.write_bytes(data if harm == "damaged" else b"another file")
+    message = (
+        r"lossnet\.weights=compact: .*compact\.safetensors has SHA-256 [0-9a-f]{64}, expected .* damaged or another"
+    )
+    with pytest.raises(UserError, match=message):
+        load_lossnet("compact", layers=["relu1_1"])
+
+
+def test_missing_embedded_weights_are_a_broken_installation(shipped):
+    shipped.unlink()
+    with pytest.raises(BrushnetError, match=r"compact\.safetensors is missing from this installation: install it anew"):
+        load_lossnet("compact")
+
+
+def test_the_embedded_network_reaches_relu3_4_and_says_so():
+    assert load_lossnet("compact").layers[-1] == "relu3_4"
+    with pytest.raises(UserError, match=r"compact has no layer 'relu4_3'; its layers are relu1_1, .*relu3_4$"):
+        load_lossnet("compact", layers=["relu4_3"])
+
+
+def test_the_embedded_network_is_small_and_names_its_teacher():
+    path = samples.samples_dir() / "lossnet" / sources.COMPACT
+    assert path.stat().st_size <= 1_500_000
+    with safe_open(path, "pt") as file:
+        assert "Oxford" in file.metadata()["brushnet-lossnet"]
 
 
 @pytest.mark.parametrize("name", ["vgg19_to_relu3_4.pth", "vgg19_16x_to_relu5_1.pth"])

@@ -10,6 +10,7 @@ from safetensors.torch import load, load_file
 
 import brushnet
 from brushnet import images
+from brushnet.config import load_run
 from brushnet.errors import Stopped, UserError
 from brushnet.training import budget, callbacks
 from brushnet.training.metrics_csv import MetricsCsv
@@ -265,3 +266,11 @@ def test_wandb_without_a_login_is_offline_and_asks_nothing(train, monkeypatch, t
     assert "no login found, logging offline" in caplog.text
     assert list((run / "wandb").glob("offline-run-*"))
     assert list((run / "wandb").rglob("samples*.jpg"))
+
+
+def test_the_loss_network_chosen_by_itself_is_saved_by_name(train, tmp_path, monkeypatch, caplog):
+    """So that a resume does not choose anew where a VGG has been downloaded since."""
+    monkeypatch.setenv("BRUSHNET_LOSSNET_CACHE", str(tmp_path / "no cache"))
+    run = train("lossnet.weights=auto", "trainer.max_steps=1")
+    assert load_run(run).lossnet.weights == "compact"
+    assert brushnet.load(run).meta.training["lossnet"] == "compact"
