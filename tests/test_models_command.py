@@ -13,9 +13,18 @@ from brushnet.nets import ResidualTransformer
 from tests.test_completion import complete_in_bash
 
 KEYS = ["name", "file", "bytes", "style_names", "stroke_mode", "stroke_min", "stroke_max", "reference_px", "steps",
-        "seconds", "lossnet", "device", "command"]  # fmt: skip
+        "seconds", "lossnet", "device", "command", "painting", "losses", "control"]  # fmt: skip
 COMMAND = "brushnet train 'style.files=[starry night.jpg]' data.path=PHOTOS"
-TRAINING = {"steps": 1200, "seconds": 634.2, "lossnet": "vgg19", "device": "cuda:0", "command": COMMAND}
+TRAINING = {
+    "steps": 1200,
+    "seconds": 634.2,
+    "lossnet": "vgg19",
+    "device": "cuda:0",
+    "command": COMMAND,
+    "painting": "Vincent van Gogh, The Starry Night, 1889",
+    "losses": {"val/style": 0.5},
+    "control": {"slope": 0.8},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +103,8 @@ def test_json_tells_everything_under_the_same_keys(embed, samples_dir, capsys):
 
 
 def test_a_training_summary_of_other_things_is_left_out(embed, capsys):
-    embed("odd", training={"steps": "many", "seconds": True, "lossnet": ["x"], "device": {}, "command": 7})
+    embed("odd", training={"steps": "many", "seconds": True, "lossnet": ["x"], "device": {}, "command": 7,
+                           "painting": 3, "losses": [1], "control": "good"})  # fmt: skip
     assert [json.loads(listed(capsys, "--json").out)[0][key] for key in TRAINING] == [None] * len(TRAINING)
     embed("odd", training={"steps": -1, "seconds": 10**400, "lossnet": "\x1b[2J", "device": "d" * 99})
     out = listed(capsys).out

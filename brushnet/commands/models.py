@@ -59,12 +59,19 @@ def entry(name: str, path: Path) -> dict[str, Any]:
         "lossnet": _text(meta.training.get("lossnet")),
         "device": _text(meta.training.get("device")),
         "command": _text(meta.training.get("command")),
+        "painting": _text(meta.training.get("painting")),
+        "losses": _numbers(meta.training.get("losses")),
+        "control": _numbers(meta.training.get("control")),
     }
 
 
 def _number(value: Any) -> int | float | None:
     is_number = type(value) in (int, float) and 0 <= value < 1e15
     return value if is_number else None
+
+
+def _numbers(value: Any) -> dict[str, int | float | None] | None:
+    return {str(name): _number(each) for name, each in value.items()} if isinstance(value, dict) else None
 
 
 def _text(value: Any) -> str | None:

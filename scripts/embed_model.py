@@ -1,0 +1,63 @@
+"""Put a trained model among those that ship, with what was measured of it in its metadata.
+
+    python scripts/control_curve.py RUN --style PAINTING --content DIR --encoder FILE --json > control.json
+    python scripts/embed_model.py RUN NAME --painting "Vincent van Gogh, The Starry Night, 1889" --control control.json
+
+`brushnet stylize NAME photo.jpg` then paints with it, and `brushnet models --json` tells all of it.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import brushnet
+from brushnet import samples
+from brushnet.errors import BrushnetError, UserError
+from brushnet.models import save
+
+LARGEST_BYTES = 3_000_000
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", help="run folder or model file")
+    parser.add_argument("name", help="what users will type")
+    parser.add_argument("--painting", required=True, help="artist, title, year")
+    parser.add_argument("--control", type=Path, required=True, metavar="FILE", help="control_curve.py --json")
+    parser.add_argument("--out", type=Path, default=samples.samples_dir() / "models", help="default: data/models")
+    arguments = parser.parse_args(argv)
+    try:
+        path = embed(arguments)
+    except BrushnetError as error:
+        print(f"embed_model: error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{path}: {path.stat().st_size} bytes")
+    return 0
+
+
+def embed(arguments: argparse.Namespace) -> Path:
+    model = brushnet.load(arguments.run)
+    control = _control(arguments.control)
+    training = {**model.meta.training, "painting": arguments.painting, "control": control}
+    path = arguments.out / f"{arguments.name}.safetensors"
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    save(path, model.net, dataclasses.replace(model.meta, training=training))
+    if path.stat().st_size > LARGEST_BYTES:
+        path.unlink()
+        raise UserError(f"{arguments.run} is too large to ship; at most {LARGEST_BYTES} bytes are allowed")
+    return path
+
+
+def _control(path: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))["summary"]
+        return {name: round(summary[name], 3) for name in ("slope", "mean_absolute_error_octaves")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"--control {path} is no output of control_curve.py --json: {error}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
