@@ -28,6 +28,7 @@ ORDER = [
     ["distill"],
     ["training"],
     ["inference"],
+    ["baselines"],  # above training, whose loss they minimise
     ["config"],
     ["build"],
     ["commands"],

@@ -1,0 +1,1 @@
+"""The classic methods that a trained model is compared with: moments, pyramid, features."""
