@@ -80,15 +80,15 @@ def read(path: str | os.PathLike[str]) -> Tensor:
     return to_float(read_uint8(path))[None]
 
 
-def read_uint8(path: str | os.PathLike[str]) -> Tensor:
-    """uint8 (3, H, W)."""
+def read_uint8(path: str | os.PathLike[str], *, short_side_px: int | None = None) -> Tensor:
+    """uint8 (3, H, W). `short_side_px` as for `decode`."""
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"picture not found: {path}") from None
     except OSError as error:
         raise UserError(f"picture cannot be read: {path} ({error.strerror})") from None
-    return decode(data)
+    return decode(data, short_side_px=short_side_px)
 
 
 def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from brushnet.distill.held_out import as_lines, faithfulness
+from brushnet.distill.held_out import HeldOut, as_lines, faithfulness, load_held_out
 from brushnet.distill.pictures import load_photos, painted
 from brushnet.distill.report import explained
 from brushnet.distill.student import DEFAULT_WIDTHS, parse_widths
@@ -35,16 +35,16 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         run(arguments)
-    except BrushnetError as error:
+    except (BrushnetError, OSError) as error:  # OSError: a full disk, a folder without write permission
         print(f"distill_lossnet: error: {error}", file=sys.stderr)
-        return error.exit_code
+        return getattr(error, "exit_code", BrushnetError.exit_code)
     return 0
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     widths = "/".join(",".join(map(str, stage)) for stage in DEFAULT_WIDTHS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("teacher", help="weight file of a VGG")
+    parser.add_argument("teacher", type=Path, metavar="TEACHER", help="weight file of a VGG")
     parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="DIR", help="folders of photos")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the student, a .safetensors")
     parser.add_argument("--widths", default=widths, help=f"channels, a stage for each slash (default {widths})")
@@ -73,49 +73,62 @@ def run(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         teacher_bf16=arguments.bf16,
     )
-    teacher = load_lossnet(arguments.teacher)
+    teacher = load_lossnet(str(arguments.teacher))
     require_layers(teacher, settings.widths)
-    photos = load_photos(arguments.photos)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    work = arguments.out.with_suffix(".work")
-    paintings = painted(photos, work / "painted", count=arguments.painted, seed=arguments.seed)
-    log.info("%d photos, %d paintings of them", len(photos), len(paintings))
-    distillation = Distillation(teacher, [*photos, *paintings], settings, device=arguments.device)
+    held_out = load_held_out(arguments.check, arguments.stylized) if arguments.check else None
+    distillation = prepare(arguments, teacher, settings)
     started = time.perf_counter()
-    student = distill(distillation, work / "last.pt", save_every=arguments.save_every)
+    distill(distillation, save_every=arguments.save_every)
     log.info("trained in %.0f s", time.perf_counter() - started)
-    save_weights(student.state(), arguments.out, teacher=Path(arguments.teacher).name, settings=settings)
+    save_weights(distillation.state(), arguments.out, teacher=teacher.name, settings=settings)
     log.info("%s: %d bytes", arguments.out, arguments.out.stat().st_size)
     log.info("explained, by layer: %s", json.dumps(explained(distillation)))
-    if arguments.check:
-        judge(arguments, teacher)
+    if held_out is not None:
+        judge(arguments.out, teacher, held_out)
 
 
 def check(arguments: argparse.Namespace) -> None:
     """Before anything is read or written."""
     if arguments.out.suffix != ".safetensors":
         raise UserError(f"--out must end in .safetensors, got {arguments.out}")
+    if not arguments.teacher.is_file():
+        raise UserError(f"TEACHER {arguments.teacher} does not exist; give a weight file of a VGG")
     for option, least in {"steps": 1, "batch_size": 4, "crop_px": 32, "painted": 0, "save_every": 1}.items():
         value = getattr(arguments, option)
         if value < least:
             raise UserError(f"--{option.replace('_', '-')} must be at least {least}, got {value}")
     if not 0 < arguments.learning_rate < 1:
         raise UserError(f"--learning-rate must be above 0 and below 1, got {arguments.learning_rate}")
-    try:
-        torch.empty(0, device=arguments.device)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--device {arguments.device} cannot be used: {reason}") from error
+    if arguments.stylized and not arguments.check:
+        raise UserError("--stylized needs --check, the paintings to compare with")
     for folder in [*arguments.photos, *filter(None, [arguments.check, arguments.stylized])]:
         if not folder.is_dir():
             raise UserError(f"{folder} is no folder")
+    check_device(arguments.device)
 
 
-def judge(arguments: argparse.Namespace, teacher: LossNetwork) -> None:
-    student = load_lossnet(str(arguments.out))  # as it was saved, in float16
-    report = faithfulness(student, teacher.to("cpu"), paintings=arguments.check, stylized=arguments.stylized)
+def check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--device {device} cannot be used: {reason}") from error
+
+
+def prepare(arguments: argparse.Namespace, teacher: LossNetwork, settings: Settings) -> Distillation:
+    photos = load_photos(arguments.photos)
+    work = arguments.out.with_suffix(".work")
+    work.mkdir(parents=True, exist_ok=True)
+    paintings = painted(photos, work, count=arguments.painted, seed=arguments.seed)
+    log.info("%d photos, %d paintings of them", len(photos), len(paintings))
+    return Distillation(teacher, [*photos, *paintings], settings, checkpoint=work / "last.pt", device=arguments.device)
+
+
+def judge(student: Path, teacher: LossNetwork, held_out: HeldOut) -> None:
+    """As it was saved, in float16."""
+    report = faithfulness(load_lossnet(str(student)), teacher.to("cpu"), held_out)
     print(as_lines(report))
-    arguments.out.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
+    student.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

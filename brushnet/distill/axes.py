@@ -31,6 +31,11 @@ def _strongest(second_TT: Tensor, rank: int) -> Tensor:
     return (axes_KT / values.sum().sqrt()).float()
 
 
+def units(axes: Axes) -> dict[str, float]:
+    """The root mean square of the teacher's features, summed over channels: what `main_axes` divided each layer by."""
+    return {name: 1 / float(axes_KT[0].norm()) for name, axes_KT in axes.items()}
+
+
 def project(feats_BTHW: Tensor, axes_KT: Tensor) -> Tensor:
     """Coordinates (B, K, H, W) along the axes."""
     return F.conv2d(feats_BTHW, axes_KT[:, :, None, None].to(feats_BTHW.dtype))

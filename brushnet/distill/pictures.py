@@ -3,9 +3,10 @@
 Every picture is a function of (seed, index): a resumed distillation sees what an unbroken one would have seen.
 """
 
+import hashlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,24 +24,47 @@ OCTAVES = (-1.5, 1.0)  # pictures are rescaled by 2 ** these
 RECOLOURED = 0.6  # share of pictures whose colours are moved: paintings are not coloured as photos are
 MIXED = 0.25  # share that is a blend of two pictures or has noise on it: paintings in the making look like that
 QUALITY = 95
+LARGEST_PX = 512  # short side of a photo: 128 px crops at the smallest scale need 362
 
 
 def load_photos(folders: Sequence[Path]) -> list[Tensor]:
-    """Photos (3, H, W) uint8 of these folders; unreadable ones are counted. Raises UserError where none is left."""
-    pictures, bad = [], 0
+    """Photos (3, H, W) uint8 of these folders, shrunk to a short side of 512 px; unreadable ones are counted.
+
+    Raises UserError where none is left.
+    """
+    pictures, bad = [], []
     for path in (path for folder in folders for path in images.list_images(folder)):
         try:
-            pictures.append(images.read_uint8(path))
-        except images.ImageError as err:
-            bad += 1
-            log.warning("skipped %s: %s (%d so far)", path.name, err, bad)
+            pictures.append(_shrunk(images.read_uint8(path, short_side_px=LARGEST_PX)))
+        except images.ImageError as error:
+            bad.append(f"{path.name} ({error})")
+    if bad:
+        more = ", ..." if len(bad) > 5 else ""
+        log.warning("skipped %d unreadable pictures: %s%s", len(bad), ", ".join(bad[:5]), more)
     if not pictures:
         raise UserError(f"no readable picture in {', '.join(map(str, folders))}")
     return pictures
 
 
-def painted(photos: Sequence[Tensor], folder: Path, *, count: int, seed: int) -> list[Tensor]:
-    """`count` paintings (3, H, W) uint8 of these photos, made once and kept in `folder`, strokes of many widths."""
+def _shrunk(photo_3HW: Tensor) -> Tensor:
+    return photo_3HW if min(photo_3HW.shape[-2:]) <= LARGEST_PX else images.resize_short_side(photo_3HW, LARGEST_PX)
+
+
+def digest(tensors: Iterable[Tensor], *, seed: int = 0) -> str:
+    """Of their values and the seed, 16 hexadecimal digits."""
+    found = hashlib.blake2b(str(seed).encode(), digest_size=8)
+    for tensor in tensors:
+        found.update(str(tuple(tensor.shape)).encode())
+        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def painted(photos: Sequence[Tensor], work: Path, *, count: int, seed: int) -> list[Tensor]:
+    """`count` paintings (3, H, W) uint8 of these photos, strokes of many widths.
+
+    Each is made once and kept in a folder in `work` that is named after the photos and the seed.
+    """
+    folder = work / f"painted-{digest(photos, seed=seed)}"
     folder.mkdir(parents=True, exist_ok=True)
     pictures = []
     for index in range(count):

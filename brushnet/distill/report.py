@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from brushnet.distill.objective import MEAN_WEIGHT
 from brushnet.distill.train import Distillation
 from brushnet.losses import Statistics, StyleTarget, energy, pyramid, statistics, style_distance
 from brushnet.lossnet import LossNetwork
@@ -24,7 +25,7 @@ class Distance:
     mean_weight: float
 
 
-DEFAULT = Distance("covariance", levels=3, mean_weight=0.3)
+DEFAULT = Distance("covariance", levels=3, mean_weight=MEAN_WEIGHT)
 RAW_GRAM = Distance("gram", levels=2, mean_weight=0.0)
 
 

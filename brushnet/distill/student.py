@@ -14,8 +14,7 @@ from torch.nn import functional as F
 
 from brushnet import seeds
 from brushnet.errors import UserError
-from brushnet.lossnet import LossNetwork
-from brushnet.lossnet.vgg import IMAGENET_MEAN, IMAGENET_STD, METRIC
+from brushnet.lossnet.vgg import IMAGENET_MEAN, IMAGENET_STD, METRIC, halved
 
 Widths = Sequence[Sequence[int]]  # channels of each convolution, stage by stage
 
@@ -48,15 +47,18 @@ class Student(nn.Module):
         feats = (picture_B3HW - self.mean) / self.std
         for name, conv in zip(self.layers, self.convs, strict=True):
             if name.endswith("_1") and name != "relu1_1":
-                feats = F.max_pool2d(feats, 2)
+                feats = halved(feats)
             found[name] = feats = F.relu(conv(feats))
             if name == last:
                 break
         return found
 
     @torch.no_grad()
-    def state(self) -> dict[str, Tensor]:
-        """State dict of a loss network: torchvision's VGG keys and, for each layer, `metric.LAYER` (C, C)."""
+    def state(self, units: Mapping[str, float]) -> dict[str, Tensor]:
+        """State dict of a loss network: torchvision's VGG keys and, for each layer, `metric.LAYER` (C, C).
+
+        `units` are the teacher's, by layer (`axes.units`): what is small for the teacher is to be small here too.
+        """
         saved: dict[str, Tensor] = {}
         index = 0
         for name, conv in zip(self.layers, self.convs, strict=True):
@@ -64,13 +66,9 @@ class Student(nn.Module):
             assert conv.bias is not None
             index += name.endswith("_1") and name != "relu1_1"
             saved[f"features.{index}.weight"], saved[f"features.{index}.bias"] = conv.weight.clone(), conv.bias.clone()
-            saved[METRIC + name] = metric(self.maps[name])
+            saved[METRIC + name] = units[name] * metric(self.maps[name])
             index += 2
         return saved
-
-    def loss_network(self) -> LossNetwork:
-        """The network as it would be saved, now."""
-        return LossNetwork(self.state(), name="student")
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from brushnet.distill import pictures
-from brushnet.distill.axes import main_axes, project
+from brushnet.distill.axes import main_axes, project, units
 from brushnet.distill.chased import chased
 from brushnet.distill.objective import distillation_loss, distillation_terms
 from brushnet.distill.student import Student, Widths, layer_names
-from brushnet.errors import UserError
+from brushnet.errors import BrushnetError, UserError
 from brushnet.lossnet import LossNetwork
 
 log = logging.getLogger(__name__)
@@ -41,37 +41,47 @@ class Settings:
     teacher_bf16: bool = False
 
 
-def distill(run: "Distillation", checkpoint: Path, *, save_every: int) -> Student:
-    """Trains to the end, from `checkpoint` on where there is one. Raises UserError where that is of another run."""
-    settings, first = run.settings, run.resume(checkpoint)
-    started = time.perf_counter()
-    for step in range(first, settings.steps):
+def distill(run: "Distillation", *, save_every: int) -> None:
+    """Trains to the end, from where the run's checkpoint ends."""
+    settings, started = run.settings, time.perf_counter()
+    for step in range(run.first, settings.steps):
         terms = run.step(step)
         if (step + 1) % save_every == 0 or step + 1 == settings.steps:
-            _log(step + 1, settings.steps, terms, (time.perf_counter() - started) / (step + 1 - first))
-            run.save(checkpoint, step + 1)
-    return run.student
+            _log(step + 1, settings.steps, terms, (time.perf_counter() - started) / (step + 1 - run.first))
+            run.save(step + 1)
 
 
 class Distillation:
-    """A student, its teacher along its main axes, and the optimiser's state."""
+    """A student, its teacher along its main axes, the optimiser's state; all from `checkpoint` if there is one.
 
-    def __init__(self, teacher: LossNetwork, photos: Sequence[Tensor], settings: Settings, *, device: str = "cpu"):
-        self.settings, self.photos, self.device = settings, photos, device
+    Raises UserError where that is of another distillation, or cannot be read.
+    """
+
+    def __init__(
+        self,
+        teacher: LossNetwork,
+        sources: Sequence[Tensor],
+        settings: Settings,
+        *,
+        checkpoint: Path,
+        device: str = "cpu",
+    ):
+        self.settings, self.sources, self.checkpoint, self.device = settings, sources, checkpoint, device
         self.teacher = teacher.to(device, memory_format=torch.channels_last)
-        ranks = _ranks(settings.widths, teacher)
-        self.student = Student(settings.widths, ranks, seed=settings.seed)
+        self.student = Student(settings.widths, _ranks(settings.widths, teacher), seed=settings.seed)
         self.student.to(device).to(memory_format=torch.channels_last)
         self.shallow = self.student.layers[: 1 + len(self.student.layers) - len(settings.widths[-1])]
-        # Batches before the first step's, so that no step sees them.
-        self.axes = main_axes(
-            (self._teach(self._batch(-1 - i), self.student.layers) for i in range(AXES_BATCHES)), ranks
-        )
-        self._fit_maps()
         self.optimizer = torch.optim.Adam(self.student.parameters(), lr=settings.learning_rate)
+        total = settings.steps + 1
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, settings.learning_rate, total_steps=settings.steps + 1, pct_start=0.1
+            self.optimizer, settings.learning_rate, total_steps=total, pct_start=max(0.1, 2 / total)
         )
+        self.identity = {
+            "settings": json.dumps(asdict(settings), sort_keys=True),
+            "teacher": pictures.digest(parameter for parameter in teacher.convs.parameters()),
+            "pictures": pictures.digest(sources),
+        }
+        self.first = self._resume() if checkpoint.is_file() else self._begin()
 
     def step(self, step: int) -> Terms:
         """One step of the optimiser, on the pictures of this step."""
@@ -87,10 +97,19 @@ class Distillation:
         terms = distillation_terms(feats, dict(self.student.maps.items()), self._wanted(batch, layers))
         self.optimizer.zero_grad()
         distillation_loss(terms).backward()
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+        if not norm.isfinite():
+            raise BrushnetError(
+                f"step {step}: the gradient is no longer finite; delete {self.checkpoint} and begin anew with a lower "
+                f"--learning-rate than {self.settings.learning_rate:g}"
+            )
         self.optimizer.step()
         self.schedule.step()
         return terms
+
+    def state(self) -> dict[str, Tensor]:
+        """The student as a loss network's state dict."""
+        return self.student.state(units(self.axes))
 
     @torch.no_grad()
     def unexplained(self, step: int) -> dict[str, Tensor]:
@@ -101,25 +120,29 @@ class Distillation:
             "unexplained"
         ]
 
-    def save(self, checkpoint: Path, step: int) -> None:
+    def save(self, step: int) -> None:
         """Written aside and renamed: a kill leaves the one before."""
-        aside = checkpoint.with_suffix(".part")
+        aside = self.checkpoint.with_suffix(".part")
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        torch.save({**parts, "step": step, "settings": _text(self.settings), "photos": len(self.photos)}, aside)
-        aside.replace(checkpoint)
+        torch.save({**parts, **self.identity, "axes": self.axes, "step": step}, aside)
+        aside.replace(self.checkpoint)
 
-    def resume(self, checkpoint: Path) -> int:
-        """The step to go on with, 0 where there is no checkpoint."""
-        if not checkpoint.is_file():
-            return 0
-        saved = _read(checkpoint)
-        asked = {"settings": _text(self.settings), "photos": len(self.photos)}
-        for name, value in asked.items():
+    def _begin(self) -> int:
+        # Batches before the first step's, so that no step sees them.
+        feats = (self._teach(self._batch(-1 - i), self.student.layers) for i in range(AXES_BATCHES))
+        self.axes = main_axes(feats, {name: len(matrix) for name, matrix in self.student.maps.items()})
+        self._fit_maps()
+        return 0
+
+    def _resume(self) -> int:
+        saved = _read(self.checkpoint)
+        for name, value in self.identity.items():
             if saved.get(name) != value:
                 raise UserError(
-                    f"{checkpoint} is of another distillation ({name} {saved.get(name)}, asked are {value}); "
-                    "give the same options, or another --out"
+                    f"{self.checkpoint} is of another distillation ({name} {saved.get(name)}, now {value}); "
+                    "give what it began with, or another --out"
                 )
+        self.axes = {name: axes.to(self.device) for name, axes in saved["axes"].items()}
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
         log.info("going on after step %d", saved["step"])
@@ -130,7 +153,7 @@ class Distillation:
 
     def _batch(self, step: int) -> Tensor:
         crops = pictures.batch(
-            self.photos,
+            self.sources,
             crop_px=self.settings.crop_px,
             size=self.settings.batch_size,
             seed=self.settings.seed,
@@ -160,9 +183,12 @@ class Distillation:
 
 def _read(checkpoint: Path) -> dict[str, Any]:
     try:
-        return torch.load(checkpoint, weights_only=True, map_location="cpu")
+        saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds for a file that is none of its own
         raise UserError(f"{checkpoint} cannot be read; delete it to begin anew") from error
+    if not isinstance(saved, dict) or not {"student", "optimizer", "schedule", "axes", "step"} <= saved.keys():
+        raise UserError(f"{checkpoint} is no checkpoint of a distillation; delete it to begin anew")
+    return saved
 
 
 def ridge(feats_BCHW: Tensor, wanted_BKHW: Tensor, *, strength: float = 1e-4) -> Tensor:
@@ -192,7 +218,3 @@ def _log(step: int, steps: int, terms: Terms, seconds: float) -> None:
         for kind, row in terms.items()
     )
     log.info("step %d of %d (%.2f s a step): %s", step, steps, seconds, "; ".join(parts))
-
-
-def _text(settings: Settings) -> str:
-    return json.dumps(asdict(settings), sort_keys=True)

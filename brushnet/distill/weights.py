@@ -10,16 +10,18 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from brushnet.distill.train import Settings
+from brushnet.errors import BrushnetError
 
 KEY = "brushnet-lossnet"  # of the file's metadata
 ATTRIBUTION = (
-    "Distilled from VGG-19, Visual Geometry Group, University of Oxford (Simonyan and Zisserman 2015), CC BY 4.0"
+    "Distilled from a VGG network of the Visual Geometry Group, University of Oxford "
+    "(Simonyan and Zisserman 2015), CC BY 4.0"
 )
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path, *, teacher: str, settings: Settings) -> None:
-    """Written aside and renamed. The attribution holds for the VGG weights that are commonly used as teachers."""
-    halves = {key: _half(value) for key, value in state.items()}
+    """Written aside and renamed. BrushnetError where a weight does not fit float16 or is not finite."""
+    halves = {key: _half(key, value) for key, value in state.items()}
     # One key: safetensors writes several in an order of its own, and the same student should give the same bytes.
     about = {"teacher": teacher, "attribution": ATTRIBUTION, "settings": asdict(settings)}
     aside = path.with_name(f".{path.name}.part")
@@ -27,8 +29,8 @@ def save_weights(state: Mapping[str, Tensor], path: Path, *, teacher: str, setti
     aside.replace(path)
 
 
-def _half(value: Tensor) -> Tensor:
+def _half(key: str, value: Tensor) -> Tensor:
     half = value.detach().cpu().contiguous().to(torch.float16)
     if not half.isfinite().all():
-        raise ValueError("a weight does not fit float16")
+        raise BrushnetError(f"{key} does not fit float16 (largest value {float(value.abs().max()):g})")
     return half

@@ -37,7 +37,9 @@ class LossNetwork:
             for layer, weight in zip(self.layers, weights, strict=True)
             if METRIC + layer in state
         }
-        self.channels = {layer: len(weight) for layer, weight in zip(self.layers, weights, strict=True)}
+        self.channels = {
+            layer: len(self.metric.get(layer, weight)) for layer, weight in zip(self.layers, weights, strict=True)
+        }
         self.mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
         self.std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
 
@@ -74,7 +76,7 @@ class LossNetwork:
         feats = (picture_B3HW - self.mean) / self.std
         for name, conv in zip(self.layers, self.convs, strict=True):
             if name.endswith("_1") and name != "relu1_1":
-                feats = self._pool(feats)
+                feats = halved(feats)
             feats = F.relu(conv(feats))
             if name in wanted:
                 found[name] = self._measured(name, feats)
@@ -86,10 +88,10 @@ class LossNetwork:
         """In a distilled network: the features as far apart as its teacher's."""
         return F.conv2d(feats, self.metric[name]) if name in self.metric else feats
 
-    def _pool(self, feats: Tensor) -> Tensor:
-        if min(feats.shape[-2:]) < 4:  # keep two positions: reflect padding needs them
-            return feats
-        return F.max_pool2d(feats, 2)
+
+def halved(feats_BCHW: Tensor) -> Tensor:
+    """Max-pooled by two, or as they are where less than two positions would be left: reflect padding needs them."""
+    return feats_BCHW if min(feats_BCHW.shape[-2:]) < 4 else F.max_pool2d(feats_BCHW, 2)
 
 
 def layer_names(state: Mapping[str, Tensor], *, source: str) -> list[str]:
@@ -119,8 +121,12 @@ def _check_conv(state: Mapping[str, Tensor], index: int, inputs: int, *, source:
 
 
 def _matrix(matrix: Tensor, channels: int, *, key: str, source: str) -> Tensor:
-    if matrix.ndim != 2 or matrix.shape[1] != channels or not matrix.is_floating_point():
-        raise UserError(f"lossnet.weights={source}: {key} has shape {tuple(matrix.shape)}, expected (any, {channels})")
+    fits = matrix.ndim == 2 and matrix.shape[1] == channels and 1 <= len(matrix) <= channels
+    if not fits or not matrix.is_floating_point():
+        raise UserError(
+            f"lossnet.weights={source}: {key} has shape {tuple(matrix.shape)}, "
+            f"expected at most {channels} rows of {channels}"
+        )
     return matrix.float()[:, :, None, None].contiguous()
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -32,5 +34,11 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def distillation(tiny_lossnet, photos, settings) -> Distillation:
-    return Distillation(tiny_lossnet, photos, settings)
+def begin(tiny_lossnet, photos, settings, tmp_path):
+    """begin(checkpoint="last.pt", **changes of the settings) -> a Distillation that goes on from there."""
+
+    def begin(checkpoint="last.pt", *, teacher=tiny_lossnet, sources=photos, **changes) -> Distillation:
+        options = dataclasses.replace(settings, **changes)
+        return Distillation(teacher, sources, options, checkpoint=tmp_path / checkpoint)
+
+    return begin

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from brushnet.distill.axes import main_axes, project
+from brushnet.distill.axes import main_axes, project, units
 
 
 def test_features_that_vary_in_few_directions_keep_their_gram_distances():
@@ -21,3 +22,5 @@ def test_axes_are_orthogonal_strongest_first_and_scaled_to_a_mean_square_of_one(
     strengths = project(feats["relu1_1"], axes).square().mean(dim=(0, 2, 3))
     assert (strengths.diff() < 0).all()
     torch.testing.assert_close(strengths.sum(), torch.tensor(1.0))
+    total = feats["relu1_1"].square().mean(dim=(0, 2, 3)).sum()
+    assert units({"relu1_1": axes})["relu1_1"] == pytest.approx(float(total.sqrt()), rel=1e-4)

@@ -46,7 +46,7 @@ def finish(process, code=0):
 
 def test_a_killed_distillation_goes_on_to_the_weights_of_an_unbroken_one(command, tmp_path, photos_dir):
     whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    steps = ["--steps", "12"]
+    steps = ["--steps", "60"]
     finish(distill(*command, *steps, "--out", str(whole)))
     process = distill(*command, *steps, "--out", str(killed))
     checkpoint = tmp_path / "killed.work" / "last.pt"
@@ -72,6 +72,7 @@ def test_a_killed_distillation_goes_on_to_the_weights_of_an_unbroken_one(command
         (["--batch-size", "2"], "--batch-size must be at least 4, got 2"),
         (["--learning-rate", "2"], "--learning-rate must be above 0 and below 1, got 2.0"),
         (["--check", "nowhere"], "nowhere is no folder"),
+        (["--stylized", "nowhere"], "--stylized needs --check, the paintings to compare with"),
         (["--device", "abacus"], "--device abacus"),
     ],
 )
@@ -85,3 +86,15 @@ def test_a_wrong_option_is_answered_in_one_line_and_nothing_is_written(command, 
 def test_the_student_is_a_safetensors(command, tmp_path):
     _, err = finish(distill(*command, "--out", str(tmp_path / "mine.pth")), code=2)
     assert f"--out must end in .safetensors, got {tmp_path}/mine.pth" in err
+
+
+@pytest.mark.parametrize("teacher", ["auto", "compact", "nowhere.pth"])
+def test_only_a_file_can_teach(command, tmp_path, teacher):
+    _, err = finish(distill(teacher, *command[1:], "--out", str(tmp_path / "out" / "mine.safetensors")), code=2)
+    assert f"TEACHER {teacher} does not exist; give a weight file of a VGG" in err
+
+
+def test_a_place_that_cannot_be_written_is_told_in_one_line(command, tmp_path):
+    (tmp_path / "file").touch()
+    _, err = finish(distill(*command, "--out", str(tmp_path / "file" / "mine.safetensors")), code=1)
+    assert err.splitlines()[-1].startswith("distill_lossnet: error: ")

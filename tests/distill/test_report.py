@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from brushnet.distill.report import DEFAULT, RAW_GRAM, spearman, style_distances
+from brushnet.config import Config
+from brushnet.distill.report import DEFAULT, RAW_GRAM, STYLE_LAYERS, spearman, style_distances
 
 
 def test_spearman_sees_order_only():
@@ -30,3 +31,13 @@ def test_kinds_of_distance_do_not_change_each_other(tiny_lossnet):
     both = style_distances(tiny_lossnet, pictures, [("a", "b")], [DEFAULT, RAW_GRAM])
     alone = [style_distances(tiny_lossnet, pictures, [("a", "b")], [distance])[0] for distance in (DEFAULT, RAW_GRAM)]
     assert [float(each) for each in both] == [float(each) for each in alone]
+
+
+def test_the_default_distance_is_that_of_a_default_run():
+    loss = Config().loss
+    assert tuple(layer.name for layer in loss.style_layers) == STYLE_LAYERS
+    assert (DEFAULT.kind, DEFAULT.levels, DEFAULT.mean_weight) == (
+        loss.statistic,
+        loss.pyramid_levels,
+        loss.mean_weight,
+    )

@@ -5,7 +5,18 @@ from brushnet.distill.objective import mapped
 from brushnet.distill.student import Student, metric, parse_widths
 from brushnet.errors import UserError
 from brushnet.losses import energy, statistics
+from brushnet.lossnet import LossNetwork
 from tests.distill.conftest import RANKS, WIDTHS
+
+
+def saved_network(student, unit=1.0):
+    return LossNetwork(student.state(dict.fromkeys(student.layers, unit)), name="student")
+
+
+def test_features_are_in_the_teachers_units(student):
+    picture = torch.rand(1, 3, 16, 16)
+    one, hundred = (saved_network(student, unit).features(picture, ["relu2_1"])["relu2_1"] for unit in (1.0, 100.0))
+    torch.testing.assert_close(hundred, 100 * one)
 
 
 @pytest.mark.parametrize("shape", [(9, 4), (4, 4), (3, 7)])
@@ -18,7 +29,7 @@ def test_the_metric_keeps_every_length_of_the_map_in_a_square(shape):
 
 def test_the_saved_network_has_the_distances_of_the_mapped_features(student):
     first, second = torch.rand(2, 1, 3, 32, 32)
-    net = student.loss_network()
+    net = saved_network(student)
     for name in student.layers:
         saved = [statistics(net.features(x, [name])[name], kind="covariance").matrix for x in (first, second)]
         found = [
@@ -29,7 +40,7 @@ def test_the_saved_network_has_the_distances_of_the_mapped_features(student):
 
 
 def test_the_saved_network_has_the_students_layers_and_nothing_of_the_teachers_width(student):
-    net = student.loss_network()
+    net = saved_network(student)
     assert net.layers == ["relu1_1", "relu2_1", "relu3_1", "relu3_2"]
     shapes = {name: feats.shape[1] for name, feats in net.features(torch.rand(1, 3, 32, 32), net.layers).items()}
     assert shapes == {"relu1_1": 4, "relu2_1": 5, "relu3_1": 6, "relu3_2": 6}

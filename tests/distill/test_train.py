@@ -1,58 +1,80 @@
-import dataclasses
-
 import pytest
 import torch
 
-from brushnet.distill.train import Distillation, distill, ridge
-from brushnet.errors import UserError
+from brushnet.distill.train import distill, ridge
+from brushnet.errors import BrushnetError, UserError
 from brushnet.lossnet import LossNetwork
 from tests.conftest import vgg_state
 
 
-def test_the_student_learns(tiny_lossnet, photos, settings):
-    run = Distillation(tiny_lossnet, photos, dataclasses.replace(settings, steps=60))
+def test_the_student_learns(begin):
+    run = begin(steps=60)
     before = sum(float(value) for value in run.unexplained(-50).values())
     for step in range(60):
         run.step(step)
     assert sum(float(value) for value in run.unexplained(-50).values()) < 0.7 * before
 
 
-def test_a_resumed_distillation_gives_the_weights_of_an_unbroken_one(tiny_lossnet, photos, settings, tmp_path):
-    unbroken = distill(Distillation(tiny_lossnet, photos, settings), tmp_path / "one.pt", save_every=100)
-    first = Distillation(tiny_lossnet, photos, settings)
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_any_number_of_steps_has_a_schedule(begin, steps, tmp_path):
+    distill(begin(steps=steps), save_every=100)
+    assert (tmp_path / "last.pt").is_file()
+
+
+def test_a_resumed_distillation_gives_the_weights_of_an_unbroken_one(begin):
+    unbroken, first = begin("one.pt"), begin("two.pt")
+    distill(unbroken, save_every=100)
     for step in range(3):
         first.step(step)
-    first.save(tmp_path / "two.pt", 3)
-    second = Distillation(tiny_lossnet, photos, settings)
-    resumed = distill(second, tmp_path / "two.pt", save_every=100)
+    first.save(3)
+    resumed = begin("two.pt")
+    distill(resumed, save_every=100)
     for name, value in unbroken.state().items():
         assert torch.equal(value, resumed.state()[name]), name
 
 
-def test_a_checkpoint_of_other_settings_is_refused(distillation, tiny_lossnet, photos, settings, tmp_path):
-    distillation.save(tmp_path / "last.pt", 1)
-    other = Distillation(tiny_lossnet, photos, dataclasses.replace(settings, seed=5))
-    with pytest.raises(UserError, match=r"last\.pt is of another distillation \(settings .*\); give the same options"):
-        other.resume(tmp_path / "last.pt")
-    fewer = Distillation(tiny_lossnet, photos[:5], settings)
-    with pytest.raises(UserError, match=r"another distillation \(photos 12, asked are 5\)"):
-        fewer.resume(tmp_path / "last.pt")
+def test_a_checkpoint_of_another_distillation_is_refused(begin, photos):
+    begin().save(1)
+    changes = {
+        "settings": {"seed": 5},
+        "pictures": {"sources": photos[:5]},
+        "teacher": {"teacher": LossNetwork({key: 2 * value for key, value in vgg_state().items()}, name="other")},
+    }
+    for name, change in changes.items():
+        message = (
+            rf"last\.pt is of another distillation \({name} .*, now .*\); give what it began with, or another --out"
+        )
+        with pytest.raises(UserError, match=message):
+            begin(**change)
 
 
-def test_a_damaged_checkpoint_is_refused_by_name(distillation, tmp_path):
-    (tmp_path / "last.pt").write_bytes(b"junk")
-    with pytest.raises(UserError, match=r"last\.pt cannot be read; delete it to begin anew"):
-        distillation.resume(tmp_path / "last.pt")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"junk", r"last\.pt cannot be read; delete it"), (None, r"last\.pt is no checkpoint of a distillation; delete")],
+)
+def test_a_checkpoint_that_is_none_is_refused_by_name(begin, tmp_path, content, message):
+    torch.save({"step": 1}, tmp_path / "last.pt")
+    if content is not None:
+        (tmp_path / "last.pt").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        begin()
 
 
-def test_a_teacher_without_the_layers_says_which_it_has(tiny_lossnet, photos, settings):
+def test_what_is_no_longer_finite_stops_before_it_is_saved(begin):
+    run = begin()
+    with torch.no_grad():
+        run.student.convs[0].bias.fill_(float("nan"))
+    with pytest.raises(BrushnetError, match=r"step 3: the gradient is no longer finite; .* lower --learning-rate than"):
+        run.step(3)
+
+
+def test_a_teacher_without_the_layers_says_which_it_has(begin):
     with pytest.raises(UserError, match=r"no layer 'relu1_2'; its layers are relu1_1, relu2_1, relu3_1"):
-        Distillation(tiny_lossnet, photos, dataclasses.replace(settings, widths=((4, 4), (4,))))
+        begin(widths=((4, 4), (4,)))
 
 
-def test_a_step_counts_deep_layers_only_now_and_then(photos, settings):
-    teacher = LossNetwork(vgg_state((6, 8, 10, 10)), name="deeper")
-    run = Distillation(teacher, photos, dataclasses.replace(settings, widths=((4,), (5,), (6, 6))))
+def test_a_step_counts_deep_layers_only_now_and_then(begin):
+    run = begin(teacher=LossNetwork(vgg_state((6, 8, 10, 10)), name="deeper"), widths=((4,), (5,), (6, 6)))
     assert [list(run.step(step)["style"])[-1] for step in range(5)] == ["relu3_2", *3 * ["relu3_1"], "relu3_2"]
 
 
