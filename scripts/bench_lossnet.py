@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
-from brushnet import build
+from brushnet import build, seeds
 from brushnet.config import Config, compose
 from brushnet.errors import BrushnetError, UserError
 from brushnet.lossnet import LossNetwork
 from brushnet.strokes import StrokeRange
+from brushnet.training.module import ramped_average
 from brushnet.training.objective import loss_terms
 from brushnet.training.targets import StyleBank
 
@@ -51,7 +53,7 @@ def passes(net: LossNetwork) -> Callable[[], None]:
     cfg = Config()
     layers = list(build.build_spec(cfg).style_layers)
     px = cfg.trainer.crop_px
-    picture = torch.rand(cfg.trainer.batch_size, 3, px, px).contiguous(memory_format=torch.channels_last)
+    picture = noise(cfg.trainer.batch_size, px)
 
     def once() -> None:
         feats = net.features(picture.requires_grad_(), layers)
@@ -60,16 +62,22 @@ def passes(net: LossNetwork) -> Callable[[], None]:
     return once
 
 
+def noise(batch: int, px: int) -> torch.Tensor:
+    pixels = seeds.rng(0, "bench").random((batch, 3, px, px), dtype="float32")
+    return torch.from_numpy(pixels).contiguous(memory_format=torch.channels_last)
+
+
 def steps(net: LossNetwork) -> Callable[[], None]:
-    """The default network and losses, Adam included; photos at hand, since loading them overlaps with the step."""
+    """The default network and losses, clipping, Adam and averaging; photos at hand, since loading overlaps with it."""
     cfg = compose([])
     spec = build.build_spec(cfg)
     stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
     bank = StyleBank(build.build_paintings(cfg, stroke), net, spec, StrokeRange(0.5, 1.0), step_octaves=1)
     network = build.build_net(cfg).to(memory_format=torch.channels_last)
+    averaged = AveragedModel(network, multi_avg_fn=ramped_average(cfg.trainer.ema_decay))
     optimizer = torch.optim.Adam(network.parameters())
     batch, px = cfg.trainer.batch_size, cfg.trainer.crop_px
-    photo = torch.rand(batch, 3, px, px).contiguous(memory_format=torch.channels_last)
+    photo = noise(batch, px)
     octaves, style = torch.full((batch,), -0.5), torch.zeros(batch, dtype=torch.long)
 
     def once() -> None:
@@ -77,7 +85,9 @@ def steps(net: LossNetwork) -> Callable[[], None]:
         terms = loss_terms(painting, photo, bank.target(octaves, style), lossnet=net, spec=spec)
         optimizer.zero_grad()
         torch.stack([term.mean() for term in terms.values()]).sum().backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), cfg.trainer.gradient_clip)
         optimizer.step()
+        averaged.update_parameters(network)
 
     return once
 

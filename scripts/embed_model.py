@@ -9,6 +9,7 @@
 import argparse
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,27 +28,33 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("name", help="what users will type")
     parser.add_argument("--painting", required=True, help="artist, title, year")
     parser.add_argument("--control", type=Path, required=True, metavar="FILE", help="control_curve.py --json")
-    parser.add_argument("--out", type=Path, default=samples.samples_dir() / "models", help="default: data/models")
+    parser.add_argument("--out", type=Path, help="default: data/models")
     arguments = parser.parse_args(argv)
     try:
         path = embed(arguments)
-    except BrushnetError as error:
+    except (BrushnetError, OSError) as error:
         print(f"embed_model: error: {error}", file=sys.stderr)
-        return error.exit_code
+        return getattr(error, "exit_code", BrushnetError.exit_code)
     print(f"{path}: {path.stat().st_size} bytes")
     return 0
 
 
 def embed(arguments: argparse.Namespace) -> Path:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", arguments.name):
+        raise UserError(f"NAME must be of small letters, digits and -, got {arguments.name}")
     model = brushnet.load(arguments.run)
     control = _control(arguments.control)
     training = {**model.meta.training, "painting": arguments.painting, "control": control}
-    path = arguments.out / f"{arguments.name}.safetensors"
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    save(path, model.net, dataclasses.replace(model.meta, training=training))
-    if path.stat().st_size > LARGEST_BYTES:
-        path.unlink()
-        raise UserError(f"{arguments.run} is too large to ship; at most {LARGEST_BYTES} bytes are allowed")
+    folder = arguments.out or samples.samples_dir() / "models"
+    path, aside = (folder / f"{start}{arguments.name}.safetensors" for start in ("", "."))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        save(aside, model.net, dataclasses.replace(model.meta, training=training))
+        if (size := aside.stat().st_size) > LARGEST_BYTES:
+            raise UserError(f"{arguments.run} has {size} bytes; at most {LARGEST_BYTES} may ship")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
     return path
 
 

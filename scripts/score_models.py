@@ -97,7 +97,7 @@ def _score(
         for photo in photos.split(1):
             octave, index = torch.tensor([math.log2(stroke)]), torch.zeros(1, dtype=torch.long)
             terms = loss_terms(
-                model(photo, stroke=stroke), photo, bank.target(octave, index), lossnet=lossnet, spec=spec
+                model(photo, stroke=stroke, strict=True), photo, bank.target(octave, index), lossnet=lossnet, spec=spec
             )
             style_term = sum(float(term) for name, term in terms.items() if name.startswith("style/"))
             for name, value in {

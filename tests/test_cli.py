@@ -50,6 +50,7 @@ def test_answers_within_its_time(tmp_path, arguments, limit_s):
     "arguments",
     [["--help"], ["train", "--help"], ["train", "--cfg", "job"], ["train", "net=typo"], ["train", "seed=x"],
      ["stylize", "--help"], ["stylize", "model", "a.jpg", "-o", "b", "--stroke", "x"], ["shards", "--help"],
+     ["baseline", "--help"], ["baseline", "moments", "a.jpg", "b.jpg", "-o", "c", "--scales", "1"],
      ["completion", "bash"], ["models"], ["models", "--json"]],
 )  # fmt: skip
 def test_answers_without_importing_torch(tmp_path, arguments):
@@ -92,7 +93,7 @@ def test_version(capsys):
     [
         (
             ["trian"],
-            "unknown command trian; did you mean train?; there are: train, stylize, models, shards, completion",
+            "unknown command trian; did you mean train?; there are: train, stylize, baseline, models, shards",
         ),
         (["--verison"], "unrecognized arguments: --verison; did you mean --version?; see brushnet --help"),
         (

@@ -41,6 +41,8 @@ def test_each_shell_accepts_its_script(shell, tmp_path):
         ("brushnet train net=", ["johnson", "slim"]),
         ("brushnet train trainer.compile=t", ["true"]),
         ("brushnet shards p", ["pack"]),
+        ("brushnet baseline f", ["features"]),
+        ("brushnet baseline all --ref", ["--reference-px"]),
         ("brushnet stylize --strokes 1,2 --str", ["--stroke", "--strokes", "--strict"]),
         ("brushnet completion z", ["zsh"]),
         ("brushnet stylize cat", []),  # left to bash: file names

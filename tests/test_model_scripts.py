@@ -100,10 +100,19 @@ def test_figures_that_are_none_are_refused(model_file, tmp_path, capsys):
     assert not (tmp_path / "models").exists()
 
 
-def test_what_is_too_large_to_ship_is_not_left_there(model_file, control_file, tmp_path, capsys, monkeypatch):
+def test_what_is_too_large_to_ship_leaves_what_was_there(model_file, control_file, tmp_path, capsys, monkeypatch):
     script = load("embed_model")
-    monkeypatch.setattr(script, "LARGEST_BYTES", 100)
     arguments = [str(model_file), "big", "--painting", "p", "--control", str(control_file)]
+    assert script.main([*arguments, "--out", str(tmp_path / "models")]) == 0
+    monkeypatch.setattr(script, "LARGEST_BYTES", 100)
     assert script.main([*arguments, "--out", str(tmp_path / "models")]) == 2
-    assert "is too large to ship; at most 100 bytes are allowed" in capsys.readouterr().err
-    assert not list((tmp_path / "models").iterdir())
+    assert "bytes; at most 100 may ship" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["big.safetensors"]  # the one before
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "Big", "", "a b"])
+def test_a_name_that_nobody_could_type_is_refused(model_file, control_file, tmp_path, capsys, name):
+    arguments = [str(model_file), name, "--painting", "p", "--control", str(control_file)]
+    assert load("embed_model").main([*arguments, "--out", str(tmp_path / "models")]) == 2
+    assert f"NAME must be of small letters, digits and -, got {name}" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()

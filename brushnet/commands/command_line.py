@@ -1,4 +1,7 @@
-"""The command line of a training, as the model that comes of it tells it: typed again, it trains the same."""
+"""The command line of a training, as the model that comes of it tells it.
+
+Typed again it trains the same, but where a secret was left out.
+"""
 
 import re
 import shlex
@@ -9,7 +12,7 @@ from brushnet.config.overrides import keys
 
 
 def command_line(overrides: Sequence[str], *, config_dir: Path | None = None, allow_pipe: bool = False) -> str:
-    """Quoted for a shell. Passwords and signatures in addresses are left out: models are passed on."""
+    """Quoted for a shell. Passwords and queries of addresses, and `pipe:` commands, are left out: models are shared."""
     flags = ["--config-dir", str(config_dir)] if config_dir is not None else []
     flags += ["--allow-pipe"] if allow_pipe else []
     return shlex.join(["brushnet", "train", *flags, *map(_without_secrets, overrides)])
@@ -21,5 +24,6 @@ def changes_something(overrides: Sequence[str]) -> bool:
 
 
 def _without_secrets(text: str) -> str:
-    text = re.sub(r"(?<=://)[^/@\s]+@", "...@", text)
-    return re.sub(r"(https?://[^\s?]*\?)(?:(?!::)\S)+", r"\1...", text)  # `::` joins several places
+    text = re.sub(r"(?i)\bpipe:.*", "pipe:...", text)  # a whole command of a shell, headers and all
+    text = re.sub(r"(?<=://)[^/\s]+@", "...@", text)
+    return re.sub(r"(?i)([a-z][a-z0-9+.-]*://[^\s?]*\?)(?:(?!::)[^\s,'\"\]}])+", r"\1...", text)  # `::` joins places

@@ -70,8 +70,11 @@ def _number(value: Any) -> int | float | None:
     return value if is_number else None
 
 
-def _numbers(value: Any) -> dict[str, int | float | None] | None:
-    return {str(name): _number(each) for name, each in value.items()} if isinstance(value, dict) else None
+def _numbers(value: Any) -> dict[str, int | float] | None:
+    """Figures may be below zero: a slope, a correlation."""
+    if not isinstance(value, dict):
+        return None
+    return {str(name): each for name, each in value.items() if type(each) in (int, float) and abs(each) < 1e15}
 
 
 def _text(value: Any) -> str | None:

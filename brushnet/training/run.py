@@ -175,6 +175,10 @@ def progress_of(checkpoint: Path, options: RunOptions) -> tuple[int, int | None]
 
 
 def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
+    """What Lightning saved, memory-mapped, with our metadata under CHECKPOINT_KEY. Cannot run code.
+
+    UserError where the file is no training checkpoint of ours.
+    """
     try:
         content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
     except Exception as err:  # torch raises many kinds for a file that is no checkpoint
