@@ -35,23 +35,38 @@ def plan(inputs: Sequence[Path], out: Path, *, scale_labels: Sequence[str], forc
 
     `out` with a picture suffix is a file, anything else a folder, in which input folders keep their structure.
     """
-    made = _file_plan(inputs, out, scale_labels) if _is_picture(out) else _folder_plan(inputs, out, scale_labels)
-    _refuse_overwriting(made, out, force=force)
-    _check_writable(out.parent if _is_picture(out) else out)
+    check_kind(out)
+    made = _file_plan(inputs, out, scale_labels) if is_picture(out) else _folder_plan(inputs, out, scale_labels)
+    check_outputs(made.outputs, out, inputs=[job.photo for job in made.jobs], force=force)
     return made
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether `-o` names a picture; anything but a picture's suffix names a folder."""
     return path.suffix.lower() in images.SUFFIXES
 
 
-def _file_plan(inputs: Sequence[Path], out: Path, scale_labels: Sequence[str]) -> Plan:
+def check_kind(out: Path) -> None:
+    """UserError where `-o` names a picture that cannot be written, or a folder where a file is, or the other way."""
+    if not is_picture(out):
+        if out.exists() and not out.is_dir():
+            raise UserError(f"-o {out}: a file; give a folder, or a picture with one of {', '.join(images.WRITABLE)}")
+        return
     if out.suffix.lower() not in images.WRITABLE:
         raise UserError(
             f"-o {out}: {out.suffix} cannot be written, allowed are {', '.join(images.WRITABLE)}, or a folder"
         )
     if out.is_dir():
         raise UserError(f"-o {out}: a folder with the suffix of a picture; give it another name, or the file in it")
+
+
+def check_outputs(outputs: Sequence[Path], out: Path, *, inputs: Sequence[Path], force: bool) -> None:
+    """UserError where an input, or without `force` anything else, would be overwritten, or nothing can be written."""
+    _refuse_overwriting(outputs, out, {path.resolve() for path in inputs}, force=force)
+    _check_writable(out.parent if is_picture(out) else out)
+
+
+def _file_plan(inputs: Sequence[Path], out: Path, scale_labels: Sequence[str]) -> Plan:
     for path in inputs:
         _check_exists(path)
     if len(inputs) > 1 or inputs[0].is_dir():
@@ -62,8 +77,6 @@ def _file_plan(inputs: Sequence[Path], out: Path, scale_labels: Sequence[str]) -
 
 
 def _folder_plan(inputs: Sequence[Path], out: Path, scale_labels: Sequence[str]) -> Plan:
-    if out.exists() and not out.is_dir():
-        raise UserError(f"-o {out}: a file; give a folder, or a picture with one of {', '.join(images.WRITABLE)}")
     tags = [f"_s{label}" for label in scale_labels] if len(scale_labels) > 1 else [""]
     taken: set[Path] = set()
     jobs = []
@@ -114,12 +127,11 @@ def _free_names(target: Path, tags: Sequence[str], taken: set[Path]) -> tuple[Pa
         number += 1
 
 
-def _refuse_overwriting(made: Plan, out: Path, *, force: bool) -> None:
-    photos = {job.photo.resolve() for job in made.jobs}
-    for path in made.outputs:
-        if path.resolve() in photos:
+def _refuse_overwriting(outputs: Sequence[Path], out: Path, inputs: set[Path], *, force: bool) -> None:
+    for path in outputs:
+        if path.resolve() in inputs:
             raise UserError(f"-o {out} would overwrite the input {path}; choose another")
-    existing = [path for path in made.outputs if path.exists()]
+    existing = [path for path in outputs if path.exists()]
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise UserError(f"{existing[0]}{more} would be overwritten; pass --force to allow it, or choose another -o")
