@@ -93,7 +93,8 @@ def test_version(capsys):
     [
         (
             ["trian"],
-            "unknown command trian; did you mean train?; there are: train, stylize, baseline, models, shards, completion",
+            "unknown command trian; did you mean train?; there are: train, stylize, baseline, models, shards, "
+            "completion",
         ),
         (["--verison"], "unrecognized arguments: --verison; did you mean --version?; see brushnet --help"),
         (
