@@ -11,7 +11,7 @@ from torch import Tensor
 
 from brushnet.errors import BrushnetError
 
-LEARNING_RATE = 0.03  # in pixel values: 0.06 left specks behind, 200 steps of less do not reach black from white
+LEARNING_RATE = 0.03  # in pixel values; 0.06 left traces of the pooling grid at the same loss
 BETAS = (0.9, 0.99)  # a memory of 100 steps: of 1000, as is usual, would be longer than the whole descent
 
 Progress = Callable[[str], None]  # called after each step with what it found
@@ -22,8 +22,8 @@ def descend(
 ) -> Tensor:
     """The picture in [0, 1] that this many steps lead to; `loss(picture, step)` is a single number.
 
-    Adam and not L-BFGS (Gatys et al. 2016): pixels can be held in [0, 1] and the loss may differ from step to step. The
-    loss after 60 steps was the same within a tenth. BrushnetError where the loss is not finite.
+    Adam and not L-BFGS (Gatys et al. 2016): pixels can be held in [0, 1], and the loss may differ from step to step. Of
+    `moments` both had the same loss after 60 steps, within a tenth. BrushnetError where the loss is not finite.
     """
     picture = start_13HW.detach().clone().requires_grad_()
     optimizer = torch.optim.Adam([picture], lr=LEARNING_RATE, betas=BETAS)
