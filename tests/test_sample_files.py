@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import brushnet
 from brushnet import config, images, samples
 from brushnet.data import index
 from brushnet.data.photos import decode_photo
@@ -105,4 +106,16 @@ def test_paintings_have_the_stroke_widths_that_they_are_said_to_have() -> None:
 
 
 def test_samples_stay_small() -> None:
-    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) <= 8_000_000
+    others = [path for path in DATA.rglob("*") if path.is_file() and path.parent.name != "models"]
+    assert sum(path.stat().st_size for path in others) <= 8_000_000
+    assert all(path.stat().st_size <= 3_000_000 for path in (DATA / "models").iterdir())
+
+
+@pytest.mark.parametrize("name", ["starry-night", "the-scream"])
+def test_embedded_models_tell_how_they_were_trained_and_take_a_stroke(name: str) -> None:
+    model = brushnet.load(name)
+    assert str(model.meta.training["command"]).startswith("brushnet train ")
+    assert model.meta.training["control"]["slope"] > 0.7
+    photo = images.read(DATA / "photos" / "cat.jpg")[..., :128, :128]
+    fine, broad = model(photo, stroke=0.5), model(photo, stroke=2.0)
+    assert (fine - broad).abs().mean() > 0.02

@@ -44,7 +44,7 @@ def python(installed: Path, cwd: Path, *arguments: str) -> str:
     return done.stdout
 
 
-KINDS = ("photos", "paintings", "shards", "lossnet")
+KINDS = ("photos", "paintings", "shards", "lossnet", "models")
 
 
 def test_the_wheel_holds_every_configuration_and_sample_file_and_the_licence(wheel):
