@@ -32,6 +32,11 @@ class StyleTarget(NamedTuple):
     mean_energy: Tensor
 
 
+def target_of(wanted: Statistics) -> StyleTarget:
+    """These very statistics as the target, over their own energies."""
+    return StyleTarget(wanted, energy(wanted.matrix), energy(wanted.mean))
+
+
 Key = tuple[int, str]  # pyramid level (0 is full resolution) and layer
 
 

@@ -14,9 +14,9 @@ import torch
 
 import brushnet
 from brushnet import images
-from brushnet.errors import BrushnetError, UserError
+from brushnet.errors import BrushnetError
 from brushnet.inference.scales import parse_strokes
-from brushnet.measure.control import Row, Summary, control_curve, summarise
+from brushnet.measure.control import Row, Summary, control_curve, some_photos, summarise
 from brushnet.measure.encoders import load_squeezenet
 from brushnet.measure.matched import painting_statistics
 from brushnet.strokes import Painting
@@ -51,15 +51,9 @@ def measure(arguments: argparse.Namespace) -> tuple[list[Row], Summary]:
     model = brushnet.load(arguments.model)
     painting = Painting.open(arguments.style, reference_px=model.reference_px)
     statistics = painting_statistics(painting, encode=load_squeezenet(arguments.encoder))
-    files = images.list_images(arguments.content)
-    if not files or arguments.photos < 1:
-        raise UserError(f"--content {arguments.content} --photos {arguments.photos}: at least one photo is needed")
-    # Evenly over the folder: neighbours in the alphabet are often alike.
-    count = min(arguments.photos, len(files))
-    chosen = [files[len(files) * place // count] for place in range(count)]
     photos = {
         file.relative_to(arguments.content).as_posix(): images.resize_short_side(images.read(file), arguments.photo_px)
-        for file in chosen
+        for file in some_photos(arguments.content, arguments.photos)
     }
     rows = control_curve(
         lambda photo, stroke: model(photo, stroke=stroke), photos, strokes=strokes, painting=statistics

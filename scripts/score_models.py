@@ -7,7 +7,6 @@ The losses are those of the default configuration. With several models, each is 
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -16,14 +15,15 @@ from torch import Tensor
 
 import brushnet
 from brushnet import build, images
+from brushnet.baselines.features import style_targets
 from brushnet.config import Config
-from brushnet.errors import BrushnetError, UserError
+from brushnet.errors import BrushnetError
 from brushnet.inference.scales import parse_strokes
 from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork
-from brushnet.strokes import Painting, StrokeRange
+from brushnet.measure.control import some_photos
+from brushnet.strokes import Painting
 from brushnet.training.objective import loss_terms
-from brushnet.training.targets import StyleBank
 
 PHOTO_PX = 256
 
@@ -68,14 +68,10 @@ def score(arguments: argparse.Namespace) -> dict[str, Score]:
 
 
 def _photos(folder: Path, count: int) -> Tensor:
-    """Middles of photos evenly over the folder: neighbours in the alphabet are often alike."""
-    files = images.list_images(folder)
-    if not files or count < 1:
-        raise UserError(f"--content {folder} --photos {count}: at least one photo is needed")
-    count = min(count, len(files))
+    """Their middles."""
     middles = []
-    for place in range(count):
-        photo = images.resize_short_side(images.read(files[len(files) * place // count]), PHOTO_PX)
+    for path in some_photos(folder, count):
+        photo = images.resize_short_side(images.read(path), PHOTO_PX)
         top, left = ((side - PHOTO_PX) // 2 for side in photo.shape[-2:])
         middles.append(photo[..., top : top + PHOTO_PX, left : left + PHOTO_PX])
     return torch.cat(middles)
@@ -93,12 +89,9 @@ def _score(
     painting = Painting.open(style, reference_px=model.reference_px)
     found: dict[str, list[float]] = {}
     for stroke in strokes:
-        bank = StyleBank([painting], lossnet, spec, StrokeRange(stroke, stroke, "fixed"), step_octaves=1)
+        targets = style_targets(painting.render(stroke), lossnet, spec)
         for photo in photos.split(1):
-            octave, index = torch.tensor([math.log2(stroke)]), torch.zeros(1, dtype=torch.long)
-            terms = loss_terms(
-                model(photo, stroke=stroke, strict=True), photo, bank.target(octave, index), lossnet=lossnet, spec=spec
-            )
+            terms = loss_terms(model(photo, stroke=stroke, strict=True), photo, targets, lossnet=lossnet, spec=spec)
             style_term = sum(float(term) for name, term in terms.items() if name.startswith("style/"))
             for name, value in {
                 "style": style_term,

@@ -6,11 +6,11 @@ from brushnet.losses import (
     StyleTarget,
     content_distance,
     covariance,
-    energy,
     gram,
     pyramid,
     statistics,
     style_distance,
+    target_of,
     total_variation,
 )
 
@@ -20,9 +20,8 @@ def feats(seed: int = 0, batch: int = 2, channels: int = 6, size: int = 16) -> t
     return torch.rand(batch, channels, size, size, generator=generator)
 
 
-def target_of(features: torch.Tensor) -> StyleTarget:
-    found = statistics(features, kind="covariance")
-    return StyleTarget(found, energy(found.matrix), energy(found.mean))
+def target_like(features: torch.Tensor) -> StyleTarget:
+    return target_of(statistics(features, kind="covariance"))
 
 
 @pytest.mark.parametrize("statistic", [gram, covariance])
@@ -59,19 +58,19 @@ def test_statistics_are_float32_whatever_the_features():
 
 
 def test_style_distance_of_the_target_itself_is_zero():
-    assert style_distance(statistics(feats(), kind="covariance"), target_of(feats()), mean_weight=1).max() < 1e-10
+    assert style_distance(statistics(feats(), kind="covariance"), target_like(feats()), mean_weight=1).max() < 1e-10
 
 
 def test_style_distance_of_nothing_is_one_for_each_of_its_terms():
     nothing = Statistics(torch.zeros(2, 6, 6), torch.zeros(2, 6))
-    torch.testing.assert_close(style_distance(nothing, target_of(feats()), mean_weight=0.3), torch.full((2,), 1.3))
+    torch.testing.assert_close(style_distance(nothing, target_like(feats()), mean_weight=0.3), torch.full((2,), 1.3))
 
 
 @pytest.mark.parametrize("gain", [0.01, 100.0])
 def test_losses_do_not_depend_on_the_units_of_the_features(gain):
     a, b = feats(0), feats(1)
-    plain = style_distance(statistics(a, kind="covariance"), target_of(b), mean_weight=0.3)
-    scaled = style_distance(statistics(a * gain, kind="covariance"), target_of(b * gain), mean_weight=0.3)
+    plain = style_distance(statistics(a, kind="covariance"), target_like(b), mean_weight=0.3)
+    scaled = style_distance(statistics(a * gain, kind="covariance"), target_like(b * gain), mean_weight=0.3)
     torch.testing.assert_close(plain, scaled, rtol=1e-3, atol=1e-6)
 
 
@@ -98,3 +97,10 @@ def test_pyramid_halves_and_keeps_the_mean():
     levels = pyramid(picture, 3)
     assert [tuple(level.shape[-2:]) for level in levels] == [(32, 48), (16, 24), (8, 12)]
     torch.testing.assert_close(levels[2].mean(), picture.mean())
+
+
+def test_a_picture_is_at_no_distance_from_its_own_statistics_and_at_its_energy_from_nothing():
+    found = statistics(torch.rand(2, 4, 8, 8), kind="covariance")
+    nothing = Statistics(torch.zeros_like(found.matrix), torch.zeros_like(found.mean))
+    assert style_distance(found, target_of(found), mean_weight=0.3).tolist() == [0, 0]
+    torch.testing.assert_close(style_distance(nothing, target_of(found), mean_weight=0.3), torch.tensor([1.3, 1.3]))

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from brushnet import images, seeds
 from brushnet.baselines.descent import Progress, descend
-from brushnet.losses import Key, LossSpec, StyleTarget, energy
+from brushnet.losses import Key, LossSpec, StyleTarget, target_of
 from brushnet.lossnet import LossNetwork
 from brushnet.strokes import SMALLEST_STYLE_PX, Painting
 from brushnet.training.objective import loss_terms
@@ -71,10 +71,7 @@ def ladder(height: int, width: int, *, style_px: float) -> list[tuple[int, int]]
 @torch.no_grad()
 def style_targets(style_13HW: Tensor, lossnet: LossNetwork, spec: LossSpec) -> dict[Key, StyleTarget]:
     """The statistics of a painting at one scale, as the loss compares with them."""
-    return {
-        key: StyleTarget(found, energy(found.matrix), energy(found.mean))
-        for key, found in picture_statistics(style_13HW, lossnet, spec).items()
-    }
+    return {key: target_of(found) for key, found in picture_statistics(style_13HW, lossnet, spec).items()}
 
 
 def shifted_loss(

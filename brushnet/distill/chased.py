@@ -11,8 +11,9 @@ from torch import Tensor
 
 from brushnet.distill.objective import MEAN_WEIGHT, mapped
 from brushnet.distill.student import Student
-from brushnet.losses import Statistics, StyleTarget, energy, statistics, style_distance
+from brushnet.losses import Statistics, StyleTarget, statistics, style_distance, target_of
 
+FLOOR = 1e-6  # of the energies, which are about 1
 MOVE = 0.05  # root mean square of all moves together, of a picture in [0, 1]
 
 
@@ -43,5 +44,6 @@ def _styles(student: Student, pictures: Tensor, last: str) -> dict[str, Statisti
 
 
 def _target(goal: Statistics) -> StyleTarget:
-    floor = 1e-6
-    return StyleTarget(goal, energy(goal.matrix) + floor, energy(goal.mean) + floor)
+    """A picture without any texture has no energy to divide by."""
+    whole = target_of(goal)
+    return whole._replace(matrix_energy=whole.matrix_energy + FLOOR, mean_energy=whole.mean_energy + FLOOR)

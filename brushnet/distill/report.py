@@ -8,7 +8,7 @@ from torch import Tensor
 
 from brushnet.distill.objective import MEAN_WEIGHT
 from brushnet.distill.train import Distillation
-from brushnet.losses import Statistics, StyleTarget, energy, pyramid, statistics, style_distance
+from brushnet.losses import Statistics, pyramid, statistics, style_distance, target_of
 from brushnet.lossnet import LossNetwork
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -59,10 +59,7 @@ def _table(net: LossNetwork, picture: Tensor, layers: list[str], distances: Sequ
 
 
 def _apart(found: list[Statistics], wanted: list[Statistics], mean_weight: float) -> float:
-    parts = (
-        style_distance(a, StyleTarget(b, energy(b.matrix), energy(b.mean)), mean_weight=mean_weight)
-        for a, b in zip(found, wanted, strict=True)
-    )
+    parts = (style_distance(a, target_of(b), mean_weight=mean_weight) for a, b in zip(found, wanted, strict=True))
     return float(torch.cat(list(parts)).sum())
 
 

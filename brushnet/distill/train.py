@@ -78,7 +78,7 @@ class Distillation:
         )
         self.identity = {
             "settings": json.dumps(asdict(settings), sort_keys=True),
-            "teacher": pictures.digest(parameter for parameter in teacher.convs.parameters()),
+            "teacher": pictures.digest([*teacher.convs.parameters(), *teacher.metric.values()]),
             "pictures": pictures.digest(sources),
         }
         self.first = self._resume() if checkpoint.is_file() else self._begin()

@@ -84,15 +84,16 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return {key: value.float() for key, value in load_file(path).items()}  # halves on disk serve as well
-        state = torch.load(path, weights_only=True, map_location="cpu")
+            state: object = load_file(path)
+        else:
+            state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as err:  # torch and safetensors raise many kinds for a file that is none of theirs
         reason = (str(err).splitlines() or [""])[0] or type(err).__name__
         raise UserError(f"lossnet.weights={path} cannot be read as weights: {reason}") from err
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"lossnet.weights={path} holds no state dict of tensors")
     _check_claims(path, state)
-    return state
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}  # halves too
 
 
 def _check_claims(path: Path, state: Mapping[str, Tensor]) -> None:

@@ -37,11 +37,14 @@ class LossNetwork:
             for layer, weight in zip(self.layers, weights, strict=True)
             if METRIC + layer in state
         }
-        self.channels = {
-            layer: len(self.metric.get(layer, weight)) for layer, weight in zip(self.layers, weights, strict=True)
-        }
         self.mean = torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
         self.std = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Of the features of each layer."""
+        weights = (next(conv.parameters()) for conv in self.convs)
+        return {layer: len(self.metric.get(layer, weight)) for layer, weight in zip(self.layers, weights, strict=True)}
 
     def __deepcopy__(self, memo: dict) -> "LossNetwork":
         return self
@@ -67,6 +70,7 @@ class LossNetwork:
         """Drops what lies behind the deepest of these layers, in place."""
         keep = 1 + max(self.layers.index(layer) for layer in layers)
         self.layers, self.convs = self.layers[:keep], self.convs[:keep]
+        self.metric = {layer: matrix for layer, matrix in self.metric.items() if layer in self.layers}
         return self
 
     def features(self, picture_B3HW: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:

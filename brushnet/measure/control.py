@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
+from brushnet import images
+from brushnet.errors import UserError
 from brushnet.measure.matched import PaintingStatistics, matched_octaves
 
 Paint = Callable[[Tensor, float], Tensor]  # (photo (1, 3, H, W), stroke scale) -> picture (1, 3, H, W)
@@ -28,6 +31,18 @@ class Summary(NamedTuple):
     mean_absolute_error_octaves: float
     spread_over_photos_octaves: float  # standard deviation over photos at one requested scale, the mean over scales
     unmeasured: int  # rows without a matched scale
+
+
+def some_photos(folder: Path, count: int) -> list[Path]:
+    """At most `count` pictures, evenly over the folder: neighbours in the alphabet are often alike.
+
+    UserError where there is none.
+    """
+    files = images.list_images(folder)
+    if not files or count < 1:
+        raise UserError(f"--content {folder} --photos {count}: at least one photo is needed")
+    count = min(count, len(files))
+    return [files[len(files) * place // count] for place in range(count)]
 
 
 def control_curve(

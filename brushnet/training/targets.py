@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from brushnet.losses import Key, LossSpec, Statistics, StyleTarget, energy, pyramid, statistics
+from brushnet.losses import Key, LossSpec, Statistics, StyleTarget, pyramid, statistics, target_of
 from brushnet.lossnet import LossNetwork
 from brushnet.strokes import Painting, StrokeRange
 
@@ -82,7 +82,7 @@ class StyleBank:
         high_B = (low_B + 1).clamp(max=len(rows.mean) - 1)
         matrix = torch.lerp(rows.matrix[low_B], rows.matrix[high_B], part_B.view(-1, 1, 1))
         mean = torch.lerp(rows.mean[low_B], rows.mean[high_B], part_B.view(-1, 1))
-        return StyleTarget(Statistics(matrix, mean), energy(matrix), energy(mean))
+        return target_of(Statistics(matrix, mean))
 
 
 class CropTargets:

@@ -5,6 +5,7 @@ from urllib.error import URLError
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from brushnet import samples
 from brushnet.errors import BrushnetError, UserError
@@ -97,8 +98,6 @@ def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
 
 
 def test_safetensors_and_pth_give_the_same_network(lossnet_file, tmp_path):
-    from safetensors.torch import save_file
-
     save_file(vgg_state(), tmp_path / "tiny.safetensors")
     picture = torch.rand(1, 3, 16, 16)
     feats = [
@@ -106,6 +105,41 @@ def test_safetensors_and_pth_give_the_same_network(lossnet_file, tmp_path):
         for path in (lossnet_file, tmp_path / "tiny.safetensors")
     ]
     assert torch.equal(*feats)
+
+
+def test_a_file_that_claims_more_than_it_holds_is_refused(tmp_path):
+    state = vgg_state() | {"metric.relu1_1": torch.zeros(1, 1).expand(4000, 6)}
+    torch.save(state, tmp_path / "claims.pth")
+    with pytest.raises(UserError, match=r"claims\.pth claims \d+ bytes of weights and is smaller than that: damaged"):
+        load_lossnet(str(tmp_path / "claims.pth"))
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path, suffix):
+    state, path = vgg_state(), tmp_path / f"odd{suffix}"
+    state["features.0.bias"][0] = float("nan")
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    with pytest.raises(UserError, match=rf"odd{suffix}: features\.0\.bias is not finite: damaged"):
+        load_lossnet(str(path))
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_halves_on_disk_are_computed_in_full(tmp_path, suffix):
+    state, path = {key: value.half() for key, value in vgg_state().items()}, tmp_path / f"half{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    feats = load_lossnet(str(path)).features(torch.rand(1, 3, 16, 16), ["relu3_1"])
+    assert feats["relu3_1"].dtype == torch.float32
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(served_vgg, cache, monkeypatch):
+    load_lossnet("torchvision", arch="vgg19", layers=["relu1_1"])
+    next(cache.glob("*.sha256")).unlink()
+
+    def refuse(*_, **__):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(sources.Path, "write_text", refuse)  # as root, file modes refuse nothing
+    assert load_lossnet("torchvision", arch="vgg19", layers=["relu1_1"]).layers == ["relu1_1"]
 
 
 def test_a_layer_that_the_file_does_not_reach_is_refused(lossnet_file):

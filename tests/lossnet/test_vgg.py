@@ -6,6 +6,7 @@ import torch
 from brushnet.errors import UserError
 from brushnet.lossnet import LossNetwork
 from brushnet.lossnet.vgg import layer_names
+from tests.conftest import vgg_state
 
 VGG16 = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 VGG19 = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
@@ -83,3 +84,22 @@ def test_a_layer_out_of_reach_is_refused_with_the_layers_there_are(tiny_lossnet)
     message = r"loss layers: tiny has no layer 'relu4_1'; its layers are relu1_1, relu2_1, relu3_1"
     with pytest.raises(UserError, match=message):
         tiny_lossnet.require(["relu1_1", "relu4_1"], option="loss layers")
+
+
+def test_a_metric_multiplies_the_features_of_its_layer_and_no_other(tiny_lossnet):
+    metric = torch.randn(5, 8)
+    net = LossNetwork(vgg_state() | {"metric.relu2_1": metric}, name="distilled")
+    picture = torch.rand(1, 3, 16, 16)
+    plain, found = tiny_lossnet.features(picture, tiny_lossnet.layers), net.features(picture, net.layers)
+    torch.testing.assert_close(found["relu2_1"], torch.einsum("kc,bchw->bkhw", metric, plain["relu2_1"]))
+    assert torch.equal(found["relu3_1"], plain["relu3_1"])
+    assert net.channels == {"relu1_1": 6, "relu2_1": 5, "relu3_1": 10}
+    assert net.truncate(["relu1_1"]).channels == {"relu1_1": 6}
+    assert not net.metric
+
+
+@pytest.mark.parametrize("shape", [(0, 8), (9, 8), (4, 7), (8,)])
+def test_a_metric_of_another_shape_is_refused(shape):
+    message = r"lossnet\.weights=odd: metric\.relu2_1 has shape \(.*\), expected at most 8 rows of 8"
+    with pytest.raises(UserError, match=message):
+        LossNetwork(vgg_state() | {"metric.relu2_1": torch.zeros(shape)}, name="odd")
