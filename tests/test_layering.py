@@ -28,6 +28,7 @@ ORDER = [
     ["distill"],
     ["training"],
     ["inference"],
+    ["report"],
     ["baselines"],  # above training, whose loss they minimise
     ["config"],
     ["build"],

@@ -1,6 +1,6 @@
 """Encoders to measure with: never the network that a model was trained against, which would flatter it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -9,6 +9,11 @@ from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from brushnet.errors import UserError
+from brushnet.lossnet.sources import TORCHVISION, load_lossnet
+
+Encoder = Callable[[Tensor], Mapping[str, Tensor]]  # RGB (B, 3, H, W) in [0, 1] -> features (B, C, H, W) by layer
+
+VGG_LAYERS = ("relu1_2", "relu2_1", "relu3_1")
 
 # Name: index in torchvision's `features`.
 SQUEEZENET_LAYERS = {"relu1": 1, "fire2": 3, "fire3": 4, "fire4": 6, "fire5": 7}
@@ -45,6 +50,27 @@ class SqueezeNet:
             if index in self.names:
                 found[self.names[index]] = feats
         return found
+
+
+def open_encoder(source: str) -> Encoder:
+    """`compact`, a torchvision network (`vgg19`, `vgg16`), or a file of VGG or SqueezeNet 1.1 weights.
+
+    UserError for anything else.
+    """
+    if source in ("compact", *TORCHVISION):
+        arch = source if source in TORCHVISION else "vgg19"
+        return _vgg("compact" if source == "compact" else "torchvision", arch=arch)
+    if not Path(source).is_file():
+        raise UserError(f"--encoder {source}: no such file, nor one of compact, {', '.join(TORCHVISION)}")
+    try:
+        return load_squeezenet(source)
+    except UserError:
+        return _vgg(source, arch="vgg19")
+
+
+def _vgg(source: str, *, arch: str) -> Encoder:
+    net = load_lossnet(source, arch=arch, layers=VGG_LAYERS)
+    return lambda picture_B3HW: net.features(picture_B3HW, VGG_LAYERS)
 
 
 def load_squeezenet(path: str | PathLike[str], *, layers: tuple[str, ...] = DEFAULT_LAYERS) -> SqueezeNet:
