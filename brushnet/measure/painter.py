@@ -1,42 +1,27 @@
 """A stroke painter: ground truth for everything that measures or trains stroke scale.
 
-It covers a photo (or noise) with oriented, bristly, slightly raised strokes of one known width, in painter's order,
-along the flow of the photo. Shapes: N strokes, H height, W width; u runs along a stroke, v across it, both in px.
+It covers a photo (or noise) with oriented, slightly raised strokes of one known width, in painter's order, along the
+flow of the photo. Shapes: N strokes, H height, W width; u runs along a stroke, v across it, both in px.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from brushnet import images, seeds
 from brushnet.errors import UserError
+from brushnet.measure import brushes
+from brushnet.measure.brushes import Brush, Stroke
 from brushnet.measure.flow import blur, brush_flow, gradient, swirls
 
 Array = NDArray[np.float32]
-_BRISTLES = 9  # across one stroke: at the reference width of 6 px still a visible streak, at 40 px clearly hair
 # Painted finer and resized like S_s: painted directly, strokes have up to 2.7 times the energy in the finest octave
 # that shrunken strokes of the same width have, and would be no ground truth for them.
 _SUPERSAMPLING = 2
-_BANK = 64  # different bristle patterns
-
-
-class Stroke(NamedTuple):
-    """Where and how one stroke lies."""
-
-    x: float
-    y: float
-    angle: float
-    curvature_per_px: float
-    half_width_px: float
-    half_length_px: float
-    colour: Array  # (3,)
-    second: Array  # (3,) the colour that was on the brush before: its bristles carry some of it
-    bristles: int  # row of the bristle bank
+_PAPER = (0.96, 0.95, 0.92)
 
 
 def paint(
@@ -45,29 +30,56 @@ def paint(
     stroke_px: float,
     length_px: float | None = None,
     seed: int = 0,
-    coverage: float = 4.0,
+    brush: str = "bristle",
+    coverage: float | None = None,
     colour_jitter: float = 0.07,
     vividness: float = 1.25,
     relief: float = 0.55,
 ) -> Tensor:
     """Painting of the photo, of the same size, (1, 3, H, W) in [0, 1]. The same arguments give the same picture.
 
-    `stroke_px` is the width of a stroke, `length_px` its length (4.5 widths by default); both vary by about a tenth
-    and a third. `coverage` is how many strokes lie on each pixel on average.
+    `stroke_px` is the width of a stroke, `length_px` its length (by default 4.5 widths, of a dab 1, of a pen 12); both
+    vary by about a tenth and a third. `coverage` is how many strokes lie on each pixel on average (4, of a pen 0.5).
+    `brush`: `bristle` (streaky, ragged), `flat` (hard-edged, one colour), `dab` (round points) or `pen` (lines of ink,
+    paper between). UserError for another one, and for a width below 1 px or above 1000.
     """
+    tool = brushes.find(brush)
     if not 1 <= stroke_px <= 1000:
         raise UserError(f"stroke_px must be between 1 and 1000, got {stroke_px}")
     height, width = photo_13HW.shape[-2:]
     photo = _vivid(photo_13HW.detach().float().cpu(), vividness)
     fine = images.resize(photo, height * _SUPERSAMPLING, width * _SUPERSAMPLING)
-    stroke_px, length_px = stroke_px * _SUPERSAMPLING, (length_px or 4.5 * stroke_px) * _SUPERSAMPLING
+    stroke_px, length_px = stroke_px * _SUPERSAMPLING, (length_px or tool.widths_long * stroke_px) * _SUPERSAMPLING
     draws = seeds.rng(seed, "painter")
-    strokes = _plan(fine, stroke_px, length_px, coverage, colour_jitter, draws)
-    bank = _bristle_bank(stroke_px, length_px, draws)
+    strokes = _plan(fine, stroke_px, length_px, coverage or tool.coverage, colour_jitter, draws)
+    bank = brushes.bristle_bank(stroke_px, length_px, draws)
+    if tool.paper:
+        strokes = _fewer_where_bright(strokes, draws)
+    colour_HW3, thickness_HW = _lay(_ground(fine, stroke_px, tool), strokes, tool, bank)
+    lit = _light(colour_HW3, thickness_HW, stroke_px=stroke_px, relief=0.0 if tool.paper else relief)
+    return images.resize(lit, height, width)
+
+
+def noise_photo(height: int, width: int, *, seed: int = 0, feature_px: float | None = None) -> Tensor:
+    """A photo of nothing, to paint on: smooth coloured noise (1, 3, H, W) in [0, 1].
+
+    Blobs of about `feature_px`, a quarter of the short side by default.
+    """
+    feature_px = feature_px or max(1.0, min(height, width) / 4)
+    channels = [
+        swirls(height, width, feature_px=feature_px, draws=seeds.rng(seed, "noise photo", channel))[:, :1]
+        for channel in range(3)
+    ]
+    return (0.5 + 0.2 * torch.cat(channels, dim=1)).clamp(0, 1)
+
+
+def _ground(photo_13HW: Tensor, stroke_px: float, brush: Brush) -> Array:
+    """What shows where no stroke lies, (H, W, 3)."""
+    height, width = photo_13HW.shape[-2:]
+    if brush.paper:
+        return np.tile(np.array(_PAPER, dtype=np.float32), (height, width, 1))
     # A toned ground, as painters use: it shows through at the few spots that no stroke covers.
-    ground_HW3 = (0.75 * blur(fine, stroke_px))[0].permute(1, 2, 0).numpy().copy()
-    colour_HW3, thickness_HW = _lay(ground_HW3, strokes, bank)
-    return images.resize(_light(colour_HW3, thickness_HW, stroke_px=stroke_px, relief=relief), height, width)
+    return (0.75 * blur(photo_13HW, stroke_px))[0].permute(1, 2, 0).numpy().copy()
 
 
 def _vivid(photo_13HW: Tensor, vividness: float) -> Tensor:
@@ -108,8 +120,14 @@ def _plan(
     )
     numbers = (values.astype(float).tolist() for values in columns)  # Python floats: float32 arrays stay float32
     colours = _jitter(seen, colour_jitter, draws), _jitter(seen, 2.2 * colour_jitter, draws)
-    bristles = draws.integers(0, _BANK, n).tolist()
+    bristles = brushes.random_bristles(n, draws)
     return [Stroke(*values) for values in zip(*numbers, *colours, bristles, strict=True)]
+
+
+def _fewer_where_bright(strokes: list[Stroke], draws: np.random.Generator) -> list[Stroke]:
+    """All where the photo is black, a third where it is white: hatching says light and dark by its density."""
+    kept = draws.uniform(0, 1.5, len(strokes)).tolist()
+    return [stroke for stroke, draw in zip(strokes, kept, strict=True) if draw > float(stroke.colour.mean())]
 
 
 def _jitter(colour_N3: Array, amount: float, draws: np.random.Generator) -> Array:
@@ -121,27 +139,16 @@ def _jitter(colour_N3: Array, amount: float, draws: np.random.Generator) -> Arra
     return np.clip(colour_N3 + shift * (0.35 + 2.6 * grey * (1 - grey)), 0.02, 0.98)
 
 
-def _bristle_bank(stroke_px: float, length_px: float, draws: np.random.Generator) -> Array:
-    """Load of paint of each bristle along a stroke, in [0, 1]: (_BANK, across, along); along is much smoother."""
-    across, along = 8 * _BRISTLES, 48
-    noise = torch.from_numpy(draws.standard_normal((_BANK, 1, _BRISTLES * 2, 6), dtype=np.float32))
-    load = torch.sigmoid(1.8 * F.interpolate(noise, (across, along), mode="bicubic", align_corners=True))
-    # Hair finer than a pixel is averaged out, so that a thin stroke looks like a wide one seen from afar.
-    size = min(across, max(1, round(2 * stroke_px))), min(along, max(1, round(length_px)))
-    return F.interpolate(load, size, mode="bilinear", antialias=True)[:, 0].numpy()
-
-
-def _lay(canvas_HW3: Array, strokes: list[Stroke], bank: Array) -> tuple[Array, Array]:
+def _lay(canvas_HW3: Array, strokes: list[Stroke], brush: Brush, bank: Array) -> tuple[Array, Array]:
     """Paint stroke over stroke. Returns the colours (H, W, 3) and the thickness of the paint (H, W)."""
     thickness_HW = np.zeros(canvas_HW3.shape[:2], dtype=np.float32)
     for stroke in strokes:
-        _dab(canvas_HW3, thickness_HW, stroke, bank[stroke.bristles])
+        _lay_one(canvas_HW3, thickness_HW, stroke, brush, bank[stroke.bristles])
     return canvas_HW3, thickness_HW
 
 
-def _dab(canvas_HW3: Array, thickness_HW: Array, stroke: Stroke, load_VU: Array) -> None:
+def _lay_one(canvas_HW3: Array, thickness_HW: Array, stroke: Stroke, brush: Brush, load_VU: Array) -> None:
     """One stroke, blended into the canvas and the thickness in place."""
-    half_width, half_length = stroke.half_width_px, stroke.half_length_px
     cos, sin = math.cos(stroke.angle), math.sin(stroke.angle)
     patch = _box(stroke, cos, sin, *thickness_HW.shape)
     if patch is None:
@@ -151,19 +158,9 @@ def _dab(canvas_HW3: Array, thickness_HW: Array, stroke: Stroke, load_VU: Array)
     dy = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - np.float32(stroke.y)
     u: Array = dx * cos + dy * sin
     v: Array = dy * cos - dx * sin - (0.5 * stroke.curvature_per_px) * u * u
-    across = np.abs(v) / half_width
-    load = _sample(load_VU, v / half_width, u / half_length)
-    # Bristles lift off at different places: ragged ends, raggeder (drier) at the far one.
-    ragged = half_length - np.abs(u) - half_width * (0.9 * load + 0.5 * (u > 0) * load + 0.4 * across * across)
-    side = half_width * (0.94 + 0.12 * load) - np.abs(v)
-    alpha = np.clip(side + 0.5, 0, 1) * np.clip(ragged / (0.12 * half_width + 1) + 0.5, 0, 1)
-    mix = np.clip(1.6 * load - 0.75, 0, 1)[..., None]
-    shade = (0.86 + 0.26 * load)[..., None]
-    colour = (stroke.colour + mix * (stroke.second - stroke.colour)) * shade
+    alpha, colour, thickness = brush.mark(stroke, u, v, load_VU)
     canvas_HW3[patch] += alpha[..., None] * (colour - canvas_HW3[patch])
-    # Paint is pushed to the rims of the stroke and combed by the bristles.
-    profile = 0.45 + 0.4 * load + 0.35 * np.minimum(across, 1) ** 4
-    thickness_HW[patch] += alpha * (profile - thickness_HW[patch])
+    thickness_HW[patch] += alpha * (thickness - thickness_HW[patch])
 
 
 def _box(stroke: Stroke, cos: float, sin: float, height: int, width: int) -> tuple[slice, slice] | None:
@@ -176,14 +173,6 @@ def _box(stroke: Stroke, cos: float, sin: float, height: int, width: int) -> tup
     left, right = max(0, int(stroke.x - reach_x)), min(width, int(stroke.x + reach_x) + 2)
     top, bottom = max(0, int(stroke.y - reach_y)), min(height, int(stroke.y + reach_y) + 2)
     return (slice(top, bottom), slice(left, right)) if left < right and top < bottom else None
-
-
-def _sample(bank_VU: Array, v: Array, u: Array) -> Array:
-    """Bristle load at relative positions in [-1, 1], nearest neighbour."""
-    across, along = bank_VU.shape
-    rows = np.clip((v + 1) * (across / 2), 0, across - 1).astype(np.int32)
-    columns = np.clip((u + 1) * (along / 2), 0, along - 1).astype(np.int32)
-    return bank_VU[rows, columns]
 
 
 def _light(colour_HW3: Array, thickness_HW: Array, *, stroke_px: float, relief: float) -> Tensor:
