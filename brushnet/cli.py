@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "train a style model; a sweep with -m",
     "stylize": "paint photos with a trained model",
     "baseline": "paint with the classic methods, to compare with",
+    "evaluate": "measure whether a model's strokes follow the request",
     "models": "list the models that ship",
     "shards": "pack photos into WebDataset shards",
     "completion": "print the completion script of bash, zsh or fish",

@@ -1,7 +1,7 @@
 """Put a trained model among those that ship, with what was measured of it in its metadata.
 
-    python scripts/control_curve.py RUN --style PAINTING --content DIR --encoder FILE --json > control.json
-    python scripts/embed_model.py RUN NAME --painting "Vincent van Gogh, The Starry Night, 1889" --control control.json
+    brushnet evaluate RUN --style PAINTING --content DIR --encoder NAME -o control
+    python scripts/embed_model.py RUN NAME --painting "Van Gogh, The Starry Night, 1889" --control control/control.json
 
 `brushnet stylize NAME photo.jpg` then paints with it, and `brushnet models --json` tells all of it.
 """
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("run", help="run folder or model file")
     parser.add_argument("name", help="what users will type")
     parser.add_argument("--painting", required=True, help="artist, title, year")
-    parser.add_argument("--control", type=Path, required=True, metavar="FILE", help="control_curve.py --json")
+    parser.add_argument("--control", type=Path, required=True, metavar="FILE", help="control.json of brushnet evaluate")
     parser.add_argument("--out", type=Path, help="default: data/models")
     arguments = parser.parse_args(argv)
     try:
@@ -60,10 +60,10 @@ def embed(arguments: argparse.Namespace) -> Path:
 
 def _control(path: Path) -> dict[str, Any]:
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))["summary"]
+        summary = json.loads(path.read_text(encoding="utf-8"))["summaries"][0]
         return {name: round(summary[name], 3) for name in ("slope", "mean_absolute_error_octaves")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"--control {path} is no output of control_curve.py --json: {error}") from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"--control {path} is no control.json of brushnet evaluate: {error}") from error
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ ORDER = [
     ["inference"],
     ["report"],
     ["baselines"],  # above training, whose loss they minimise
+    ["evaluation"],
     ["config"],
     ["build"],
     ["commands"],

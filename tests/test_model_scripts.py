@@ -74,7 +74,7 @@ def test_the_bench_gives_both_ratios(lossnet_file, capsys, monkeypatch):
 @pytest.fixture
 def control_file(tmp_path):
     path = tmp_path / "control.json"
-    path.write_text(json.dumps({"rows": [], "summary": {"slope": 0.81234, "mean_absolute_error_octaves": 0.25}}))
+    path.write_text(json.dumps({"summaries": [{"slope": 0.81234, "mean_absolute_error_octaves": 0.25}]}))
     return path
 
 
@@ -96,7 +96,7 @@ def test_figures_that_are_none_are_refused(model_file, tmp_path, capsys):
     (tmp_path / "other.json").write_text("{}")
     arguments = [str(model_file), "x", "--painting", "p", "--control", str(tmp_path / "other.json")]
     assert load("embed_model").main([*arguments, "--out", str(tmp_path / "models")]) == 2
-    assert "other.json is no output of control_curve.py --json" in capsys.readouterr().err
+    assert "other.json is no control.json of brushnet evaluate" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
 
 

@@ -1,7 +1,15 @@
-"""Control curve: which stroke scale a painter (a model, any callable) paints when it is asked for one."""
+"""Control curve: which stroke scale a painter (a model, any callable) paints when it is asked for one.
+
+>>> rows = control_curve(paint, photos, strokes=[0.5, 1, 2], judge=scale_judge([meter]))  # doctest: +SKIP
+>>> summarise(rows, encoder=meter.name).slope  # doctest: +SKIP
+
+All scales are in octaves, log2 of the stroke scale. Figures are NaN where there is nothing to measure.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,18 +18,45 @@ from torch import Tensor
 
 from brushnet import images
 from brushnet.errors import UserError
-from brushnet.measure.matched import PaintingStatistics, matched_octaves
 
 Paint = Callable[[Tensor, float], Tensor]  # (photo (1, 3, H, W), stroke scale) -> picture (1, 3, H, W)
+# (picture, its photo or None where it is not known, requested stroke scale) -> figures by name
+Judge = Callable[[Tensor, Tensor | None, float], Mapping[str, float]]
+
+MATCHED, DISTANCE = "matched_octaves", "distance"  # a figure's name is this and the encoder's: matched_octaves/compact
+USABLE_ERROR_OCTAVES = 0.25
 
 
-class Row(NamedTuple):
-    """One photo painted at one scale; `matched_octaves` and `distance` are NaN where nothing can be measured."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One photo painted at one scale, and what was found in the picture.
+
+    `size_px` is the short side that the photo was brought to (None: as it is); `seen` says whether the scale lies in
+    the trained range.
+    """
 
     photo: str
+    stroke: float
+    figures: Mapping[str, float]
+    system: str = ""
+    size_px: int | None = None
+    seen: bool = True
+
+    @property
+    def requested_octaves(self) -> float:
+        return math.log2(self.stroke)
+
+    def matched_octaves(self, encoder: str) -> float:
+        return self.figures[f"{MATCHED}/{encoder}"]
+
+
+class Point(NamedTuple):
+    """One request, over photos: mean and standard deviation (0 for a single photo) of the measured scale."""
+
     requested_octaves: float
-    matched_octaves: float
-    distance: float
+    mean_octaves: float
+    deviation_octaves: float
+    seen: bool
 
 
 class Summary(NamedTuple):
@@ -29,6 +64,11 @@ class Summary(NamedTuple):
 
     slope: float  # of matched on requested octaves: 1 is full control, 0 none
     mean_absolute_error_octaves: float
+    unseen_error_octaves: float  # the same over the requests outside the trained range alone
+    spearman: float  # rank correlation of matched and requested: 1 where a larger request always paints larger strokes
+    usable_octaves: float  # see `usable_range`; from and to are its ends
+    usable_from_octaves: float
+    usable_to_octaves: float
     spread_over_photos_octaves: float  # standard deviation over photos at one requested scale, the mean over scales
     unmeasured: int  # rows without a matched scale
 
@@ -41,38 +81,153 @@ def some_photos(folder: Path, count: int) -> list[Path]:
     files = images.list_images(folder)
     if not files or count < 1:
         raise UserError(f"--content {folder} --photos {count}: at least one photo is needed")
-    count = min(count, len(files))
-    return [files[len(files) * place // count] for place in range(count)]
+    return evenly(files, count)
+
+
+def evenly(every: Sequence, count: int) -> list:
+    """At most `count` of them, evenly over the sequence, in order."""
+    count = min(count, len(every))
+    return [every[len(every) * place // count] for place in range(count)]
 
 
 def control_curve(
-    paint: Paint, photos: Mapping[str, Tensor], *, strokes: Sequence[float], painting: PaintingStatistics
+    paint: Paint, photos: Mapping[str, Tensor], *, strokes: Sequence[float], judge: Judge, system: str = ""
 ) -> list[Row]:
     """Rows photo by photo, in the order of `strokes`; photos (1, 3, H, W) by name."""
     return [
-        Row(name, math.log2(stroke), *matched_octaves(paint(photo, stroke), painting))
+        row
         for name, photo in photos.items()
+        for row in photo_curve(partial(paint, photo), photo, name=name, strokes=strokes, judge=judge, system=system)
+    ]
+
+
+def photo_curve(
+    paint: Callable[[float], Tensor],
+    photo_13HW: Tensor | None,
+    *,
+    name: str,
+    strokes: Sequence[float],
+    judge: Judge,
+    system: str = "",
+    size_px: int | None = None,
+    seen: Callable[[float], bool] = lambda stroke: True,
+) -> list[Row]:
+    """Rows of one photo, which `paint` knows; None where only its paintings are at hand."""
+    return [
+        Row(
+            photo=name,
+            stroke=stroke,
+            figures=judge(paint(stroke), photo_13HW, stroke),
+            system=system,
+            size_px=size_px,
+            seen=seen(stroke),
+        )
         for stroke in strokes
     ]
 
 
-def summarise(rows: Sequence[Row]) -> Summary:
-    measured = [row for row in rows if not math.isnan(row.matched_octaves)]
+def mean_curve(rows: Sequence[Row], *, encoder: str) -> list[Point]:
+    """One point for each request that could be measured, in rising order."""
+    groups: dict[float, list[Row]] = {}
+    for row in _measured(rows, encoder):
+        groups.setdefault(row.requested_octaves, []).append(row)
+    points = []
+    for requested, group in sorted(groups.items()):
+        matched = np.array([row.matched_octaves(encoder) for row in group])
+        deviation = float(matched.std(ddof=1)) if len(group) > 1 else 0.0
+        points.append(Point(requested, float(matched.mean()), deviation, all(row.seen for row in group)))
+    return points
+
+
+def summarise(rows: Sequence[Row], *, encoder: str) -> Summary:
+    """What one encoder found of one system."""
+    measured = _measured(rows, encoder)
     requested = np.array([row.requested_octaves for row in measured])
-    matched = np.array([row.matched_octaves for row in measured])
-    groups = [matched[requested == scale] for scale in np.unique(requested)]
-    spreads = [float(group.std(ddof=1)) for group in groups if len(group) > 1]
+    matched = np.array([row.matched_octaves(encoder) for row in measured])
+    errors = np.abs(matched - requested)
+    unseen = errors[[not row.seen for row in measured]] if measured else errors
+    usable = usable_range(mean_curve(rows, encoder=encoder))
     return Summary(
         slope=_slope(requested, matched),
-        mean_absolute_error_octaves=float(np.abs(matched - requested).mean()) if measured else math.nan,
-        spread_over_photos_octaves=float(np.mean(spreads)) if spreads else math.nan,
+        mean_absolute_error_octaves=_mean(errors),
+        unseen_error_octaves=_mean(unseen),
+        spearman=_slope(_ranks(requested), _ranks(matched), standardised=True),
+        usable_octaves=usable[1] - usable[0] if usable else 0.0,
+        usable_from_octaves=usable[0] if usable else math.nan,
+        usable_to_octaves=usable[1] if usable else math.nan,
+        spread_over_photos_octaves=_mean(_spreads(requested, matched)),
         unmeasured=len(rows) - len(measured),
     )
 
 
-def _slope(requested: np.ndarray, matched: np.ndarray) -> float:
-    """Of the least-squares line; NaN unless there are two different requests."""
-    if len(np.unique(requested)) < 2:
+def usable_range(curve: Sequence[Point]) -> tuple[float, float] | None:
+    """Ends, in requested octaves, of the longest run of neighbouring requests over which the stroke can be relied on.
+
+    That is: the measured scale (the mean over photos) lies within USABLE_ERROR_OCTAVES, 0.25 octave, of each request of
+    the run, and rises from each to the next. None where no request is met; one that is met alone is a run of length 0.
+    """
+    best: tuple[float, float] | None = None
+    start: float | None = None
+    before = -math.inf
+    for point in curve:
+        if abs(point.mean_octaves - point.requested_octaves) > USABLE_ERROR_OCTAVES:
+            start = None
+        elif start is None or point.mean_octaves <= before:
+            start = point.requested_octaves
+        before = point.mean_octaves
+        if start is not None and (best is None or point.requested_octaves - start > best[1] - best[0]):
+            best = (start, point.requested_octaves)
+    return best
+
+
+def resolution_drift(rows: Sequence[Row], reference: Sequence[Row], *, encoder: str) -> float:
+    """How far the strokes are from those at another resolution, in octaves: mean over requests of the absolute shift.
+
+    Both are means over photos. NaN where no request is shared.
+    """
+    there = {point.requested_octaves: point.mean_octaves for point in mean_curve(reference, encoder=encoder)}
+    here = mean_curve(rows, encoder=encoder)
+    shared = [point for point in here if point.requested_octaves in there]
+    return _mean(np.array([abs(point.mean_octaves - there[point.requested_octaves]) for point in shared]))
+
+
+def level_and_drift(rows: Sequence[Row], figure: str) -> tuple[float, float]:
+    """A figure's mean over all rows, and how much it changes with the request.
+
+    The drift is the largest less the smallest of its means over photos, over the requests: 0 where changing the stroke
+    changes nothing else. Both NaN where no row has the figure.
+    """
+    groups: dict[float, list[float]] = {}
+    for row in rows:
+        if not math.isnan(value := row.figures.get(figure, math.nan)):
+            groups.setdefault(row.stroke, []).append(value)
+    means = [float(np.mean(group)) for group in groups.values()]
+    every = np.array([value for group in groups.values() for value in group])
+    return _mean(every), max(means) - min(means) if means else math.nan
+
+
+def _measured(rows: Sequence[Row], encoder: str) -> list[Row]:
+    return [row for row in rows if not math.isnan(row.matched_octaves(encoder))]
+
+
+def _spreads(requested: np.ndarray, matched: np.ndarray) -> np.ndarray:
+    groups = [matched[requested == scale] for scale in np.unique(requested)]
+    return np.array([group.std(ddof=1) for group in groups if len(group) > 1])
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _slope(x: np.ndarray, y: np.ndarray, *, standardised: bool = False) -> float:
+    """Of the least-squares line; standardised: Pearson's correlation. NaN without two different x (and y)."""
+    if len(np.unique(x)) < 2 or (standardised and len(np.unique(y)) < 2):
         return math.nan
-    centred = requested - requested.mean()
-    return float(centred @ matched / (centred @ centred))
+    x, y = x - x.mean(), y - y.mean()
+    return float(x @ y / (np.sqrt((x @ x) * (y @ y)) if standardised else x @ x))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """From 0; equal values share the mean of their ranks."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts + 1) / 2)[places]

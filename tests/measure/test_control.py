@@ -4,13 +4,31 @@ import pytest
 import torch
 from torch import Tensor
 
-from brushnet.measure.control import Row, control_curve, summarise
+from brushnet.measure.control import (
+    Row,
+    control_curve,
+    evenly,
+    level_and_drift,
+    mean_curve,
+    resolution_drift,
+    summarise,
+    usable_range,
+)
 from brushnet.measure.matched import Encoder, painting_statistics
+from brushnet.measure.meters import Meter, scale_judge
 from brushnet.strokes import Painting
 
 
-def test_a_perfect_painter_has_slope_one_and_no_error(painting: Painting, encode: Encoder) -> None:
-    statistics = painting_statistics(painting, encode=encode, octaves=(-1.25, 1.0))
+@pytest.fixture(scope="module")
+def meter(painting: Painting, encode: Encoder) -> Meter:
+    return Meter("test", painting_statistics(painting, encode=encode, octaves=(-1.25, 1.0)))
+
+
+def row(photo: str, requested: float, matched: float, *, seen: bool = True, **figures: float) -> Row:
+    return Row(photo=photo, stroke=2**requested, figures={"matched_octaves/e": matched, **figures}, seen=seen)
+
+
+def test_a_perfect_painter_has_slope_one_and_no_error(painting: Painting, meter: Meter) -> None:
     photos = {"a": torch.zeros(1, 3, 8, 8), "b": torch.ones(1, 3, 8, 8)}
     asked: list[tuple[float, float]] = []
 
@@ -18,46 +36,110 @@ def test_a_perfect_painter_has_slope_one_and_no_error(painting: Painting, encode
         asked.append((float(photo_13HW.mean()), stroke))
         return painting.render(stroke)
 
-    rows = control_curve(paint, photos, strokes=[0.5, 0.8, 1.5], painting=statistics)
+    rows = control_curve(paint, photos, strokes=[0.5, 0.8, 1.5], judge=scale_judge([meter]), system="perfect")
     assert asked == [(0, 0.5), (0, 0.8), (0, 1.5), (1, 0.5), (1, 0.8), (1, 1.5)]
-    assert [row.photo for row in rows] == ["a"] * 3 + ["b"] * 3
-    summary = summarise(rows)
+    assert [each.photo for each in rows] == ["a"] * 3 + ["b"] * 3
+    assert {each.system for each in rows} == {"perfect"}
+    summary = summarise(rows, encoder="test")
     assert summary.slope == pytest.approx(1, abs=0.05)
     assert summary.mean_absolute_error_octaves < 0.05
+    assert summary.spearman == pytest.approx(1)
+    assert summary.usable_octaves == pytest.approx(math.log2(3))
     assert summary.spread_over_photos_octaves == 0
     assert summary.unmeasured == 0
 
 
-def test_a_painter_that_ignores_the_request_has_slope_zero(painting: Painting, encode: Encoder) -> None:
-    statistics = painting_statistics(painting, encode=encode, octaves=(-1.25, 1.0))
+def test_a_painter_that_ignores_the_request_has_slope_zero(painting: Painting, meter: Meter) -> None:
     rows = control_curve(
         lambda photo, stroke: painting.render(1.0),
         {"a": torch.zeros(1, 3, 8, 8)},
-        strokes=[0.5, 2],
-        painting=statistics,
+        strokes=[0.5, 1, 2],
+        judge=scale_judge([meter]),
     )
-    assert summarise(rows).slope == pytest.approx(0, abs=1e-6)
-    assert summarise(rows).mean_absolute_error_octaves == pytest.approx(1, abs=0.01)
+    summary = summarise(rows, encoder="test")
+    assert summary.slope == pytest.approx(0, abs=1e-6)
+    assert summary.mean_absolute_error_octaves == pytest.approx(2 / 3, abs=0.01)
+    assert math.isnan(summary.spearman)  # nothing rises, nothing falls
+    assert summary.usable_octaves == 0
+    assert summary.usable_from_octaves == summary.usable_to_octaves == 0
 
 
 def test_summary_of_rows_worked_out_by_hand() -> None:
-    rows = [Row("a", -1, -0.5, 0.1), Row("b", -1, -0.7, 0.1), Row("a", 1, 0.5, 0.1), Row("b", 1, 0.7, 0.1)]
-    summary = summarise(rows)
+    rows = [row("a", -1, -0.5), row("b", -1, -0.7), row("a", 1, 0.5), row("b", 1, 0.7)]
+    summary = summarise(rows, encoder="e")
     assert summary.slope == pytest.approx(0.6)
     assert summary.mean_absolute_error_octaves == pytest.approx(0.4)
+    assert summary.spearman == pytest.approx(0.8944, abs=1e-4)  # ranks 0.5, 0.5, 2.5, 2.5 against 1, 0, 2, 3
     assert summary.spread_over_photos_octaves == pytest.approx(0.2 / math.sqrt(2))
 
 
+def test_the_error_of_unseen_scales_is_told_apart() -> None:
+    summary = summarise([row("a", 0, 0.1), row("a", 1, 1.1), row("a", 2, 1.1, seen=False)], encoder="e")
+    assert summary.mean_absolute_error_octaves == pytest.approx(1.1 / 3)
+    assert summary.unseen_error_octaves == pytest.approx(0.9)
+    assert math.isnan(summarise([row("a", 0, 0.1)], encoder="e").unseen_error_octaves)
+
+
 def test_rows_that_cannot_be_measured_are_counted_and_left_out() -> None:
-    rows = [Row("a", 0, 0.1, 0.1), Row("a", 1, 1.1, 0.1), Row("a", 2, math.nan, math.nan)]
-    summary = summarise(rows)
+    summary = summarise([row("a", 0, 0.1), row("a", 1, 1.1), row("a", 2, math.nan)], encoder="e")
     assert summary.unmeasured == 1
     assert summary.slope == pytest.approx(1)
     assert summary.mean_absolute_error_octaves == pytest.approx(0.1)
 
 
 def test_too_few_rows_give_no_slope_and_no_spread_rather_than_a_crash() -> None:
-    summary = summarise([Row("a", 0, 0.1, 0.1)])
+    summary = summarise([row("a", 0, 0.1)], encoder="e")
     assert math.isnan(summary.slope)
     assert math.isnan(summary.spread_over_photos_octaves)
-    assert all(math.isnan(value) for value in summarise([])[:3])
+    nothing = summarise([], encoder="e")
+    assert all(math.isnan(value) for value in (nothing.slope, nothing.spearman, nothing.mean_absolute_error_octaves))
+    assert nothing.usable_octaves == 0
+
+
+@pytest.mark.parametrize(
+    ("matched", "expected"),
+    [
+        ([-2, -1, 0, 1, 2], (-2, 2)),
+        ([-2, -1, 0, 0.5, 2], (-2, 0)),  # 1 is missed by half an octave
+        ([-1.5, -1, 0, 1, 2], (-1, 2)),
+        ([-2, -1, 5, 1, 2], (-2, -1)),  # the first of two runs of one length
+        ([0, 0, 0, 0, 0], (0, 0)),
+        ([5, 5, 5, 5, 5], None),
+    ],
+)
+def test_the_usable_range_is_the_longest_run_of_met_requests(matched: list[float], expected: object) -> None:
+    rows = [row("a", requested, found) for requested, found in zip(range(-2, 3), matched, strict=True)]
+    assert usable_range(mean_curve(rows, encoder="e")) == expected
+
+
+def test_the_usable_range_ends_where_the_measured_scale_does_not_rise() -> None:
+    rows = [row("a", 0, 0.2), row("a", 0.25, 0.2), row("a", 0.5, 0.4)]
+    assert usable_range(mean_curve(rows, encoder="e")) == pytest.approx((0.25, 0.5))
+
+
+def test_a_point_is_the_mean_over_photos_with_their_deviation() -> None:
+    points = mean_curve([row("a", 1, 0.4), row("b", 1, 0.8), row("a", -1, -1, seen=False)], encoder="e")
+    assert points[0] == (-1, -1, 0, False)
+    assert points[1] == pytest.approx((1, 0.6, 0.4 / math.sqrt(2), True))
+
+
+def test_resolution_drift_is_the_mean_shift_at_the_requests_in_common() -> None:
+    at_512 = [row("a", 0, 0.1), row("a", 1, 1.0), row("a", 2, 2.0)]
+    at_1024 = [row("a", 0, 0.3), row("a", 1, 0.6)]
+    assert resolution_drift(at_1024, at_512, encoder="e") == pytest.approx(0.3)
+    assert math.isnan(resolution_drift(at_1024, [], encoder="e"))
+
+
+def test_drift_is_what_a_figure_changes_with_the_request_and_not_with_the_photo() -> None:
+    rows = [
+        row(photo, octaves, 0, ssim=value + octaves / 10)
+        for octaves in (0, 1)
+        for photo, value in [("a", 0.2), ("b", 0.6)]
+    ]
+    assert level_and_drift(rows, "ssim") == pytest.approx((0.45, 0.1))
+    assert all(math.isnan(value) for value in level_and_drift(rows, "lpips"))
+
+
+def test_evenly_takes_from_all_over_and_never_twice() -> None:
+    assert evenly(range(10), 3) == [0, 3, 6]
+    assert evenly(range(2), 5) == [0, 1]

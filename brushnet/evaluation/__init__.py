@@ -1,0 +1,1 @@
+"""`brushnet evaluate`: the control curve of a trained model, and of other systems beside it."""

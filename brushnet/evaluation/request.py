@@ -1,0 +1,117 @@
+"""What `brushnet evaluate` was asked for, and what it names, each checked as it is opened."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from brushnet import images, samples
+from brushnet.errors import ImageError, UserError
+from brushnet.inference.plan import SHEET_NAME
+from brushnet.measure.lpips import Lpips, load_lpips
+from brushnet.measure.meters import DEFAULT_ENCODER
+from brushnet.models import StyleModel
+from brushnet.report.figure import SUFFIXES
+from brushnet.strokes import SMALLEST_CONTRAST, SMALLEST_STYLE_PX, Painting
+
+log = logging.getLogger(__name__)
+
+REFERENCE_PX = 256
+SIZE_LIMITS_PX = (64, 4096)
+DEFAULT_SIZES_PX = (512,)
+STEM = "control"
+PLOTS = tuple(suffix[1:] for suffix in SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line as typed; None where an option was not given and what it means depends on something else."""
+
+    style: str
+    model: str | None = None
+    content: str | None = None
+    pictures: tuple[str, ...] = ()  # DIR or NAME=DIR
+    out: Path | None = None  # control-NAME
+    scales: tuple[float, ...] | None = None  # the model's trained range
+    sizes: tuple[int, ...] | None = None
+    photos: int = 10
+    encoders: tuple[str, ...] = (DEFAULT_ENCODER,)
+    lossnet: str = "compact"
+    lpips: str | None = None
+    squeezenet: str | None = None
+    reference_px: int | None = None  # the model's, or 256
+    plots: tuple[str, ...] = ("png",)
+    device: str = "auto"
+    force: bool = False
+
+
+def check(request: Request) -> None:
+    """What can be refused without opening anything."""
+    if request.model is None and not request.pictures:
+        raise UserError("nothing to evaluate: give a MODEL, or pictures of another system with --pictures DIR")
+    if request.model is not None and request.content is None:
+        raise UserError("--content DIR is needed: the photos that MODEL is to paint")
+    for option, value in {"--scales": request.scales, "--sizes": request.sizes}.items():
+        if value is not None and request.model is None:
+            raise UserError(f"{option} belongs to a MODEL; pictures have the scales and sizes that they were made with")
+    low, high = SIZE_LIMITS_PX
+    for size in request.sizes or ():
+        if not low <= size <= high:
+            raise UserError(f"--sizes must be from {low} to {high} px with commas between, got {size}")
+    for plot in request.plots:
+        if plot not in PLOTS:
+            raise UserError(f"--plots must be of {', '.join(PLOTS)} with commas between, got {plot}")
+    if (request.lpips is None) != (request.squeezenet is None):
+        raise UserError("--lpips HEAD and --squeezenet BACKBONE belong together: give both files, or neither")
+
+
+def open_painting(request: Request, model: StyleModel | None) -> Painting:
+    path = samples.resolve(request.style)
+    try:
+        pixels = images.read_uint8(path)
+    except (ImageError, UserError) as error:
+        raise UserError(f"--style {path} cannot be read: {error}") from error
+    painting = Painting(pixels, name=path.stem, reference_px=_reference_px(request, model))
+    if painting.pixels.float().std(dim=(1, 2)).max() < SMALLEST_CONTRAST:
+        raise UserError(f"--style {path} is all of one colour; a painting with brushstrokes is needed")
+    return painting
+
+
+def check_scales(scales: Sequence[float], painting: Painting, *, option: str = "--scales") -> None:
+    """UserError for scales that leave nothing of the painting; says where they enlarge it."""
+    for scale in scales:
+        if scale * painting.reference_px < SMALLEST_STYLE_PX:
+            raise UserError(
+                f"{option} {scale:g} shrinks the painting to {scale * painting.reference_px:.0f} px; at least "
+                f"{SMALLEST_STYLE_PX} px are needed: {SMALLEST_STYLE_PX / painting.reference_px:g} or more"
+            )
+    if max(scales) > painting.largest_scale * 1.01:
+        log.warning(
+            "%s is %d px on its short side: it has no strokes of scales above %.2f, and none is measured above",
+            painting.name,
+            painting.short_px,
+            painting.largest_scale,
+        )
+
+
+def open_lpips(request: Request) -> Lpips | None:
+    if request.lpips is None or request.squeezenet is None:
+        return None
+    return load_lpips(request.lpips, request.squeezenet)
+
+
+def outputs(request: Request, out: Path) -> dict[str, Path]:
+    """What is written where: `json`, `csv`, `sheet` and each of the plots."""
+    files = {suffix: out / f"{STEM}.{suffix}" for suffix in ("json", "csv", *request.plots)}
+    return {**files, "sheet": out / SHEET_NAME}
+
+
+def _reference_px(request: Request, model: StyleModel | None) -> int:
+    if model is None:
+        return request.reference_px or REFERENCE_PX
+    if request.reference_px not in (None, model.reference_px):
+        raise UserError(
+            f"--reference-px must be {model.reference_px}, which {request.model} was trained with, or be left out, "
+            f"got {request.reference_px}"
+        )
+    return model.reference_px
