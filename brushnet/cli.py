@@ -15,6 +15,7 @@ COMMANDS = {
     "stylize": "paint photos with a trained model",
     "baseline": "paint with the classic methods, to compare with",
     "evaluate": "measure whether a model's strokes follow the request",
+    "probe": "find which layer sees which stroke scale",
     "models": "list the models that ship",
     "shards": "pack photos into WebDataset shards",
     "completion": "print the completion script of bash, zsh or fish",

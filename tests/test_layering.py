@@ -31,6 +31,7 @@ ORDER = [
     ["report"],
     ["baselines"],  # above training, whose loss they minimise
     ["evaluation"],
+    ["probing"],
     ["config"],
     ["build"],
     ["commands"],

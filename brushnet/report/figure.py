@@ -7,6 +7,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from brushnet.errors import BrushnetError, UserError
 SUFFIXES = (".png", ".pdf", ".svg")
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc3311", "#aa4499", "#777777"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)  # told apart by colour-blind readers too (Okabe and Ito 2008)
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
