@@ -44,6 +44,8 @@ def test_each_shell_accepts_its_script(shell, tmp_path):
         ("brushnet baseline f", ["features"]),
         ("brushnet baseline all --ref", ["--reference-px"]),
         ("brushnet stylize --strokes 1,2 --str", ["--stroke", "--strokes", "--strict"]),
+        ("brushnet evaluate star", ["starry-night"]),
+        ("brushnet evaluate starry-night --sca", ["--scales"]),
         ("brushnet completion z", ["zsh"]),
         ("brushnet stylize cat", []),  # left to bash: file names
         ("brushnet nonsense x", []),

@@ -6,6 +6,7 @@ import math
 import sys
 from pathlib import Path
 
+from brushnet.commands.memory import keep_freed_memory
 from brushnet.commands.parser import Parser, positive_int
 from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from brushnet.losses import LossSpec
     from brushnet.measure.meters import DEFAULT_ENCODER
 
+    keep_freed_memory()
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
     loss = LossOptions()
     spec = LossSpec(

@@ -68,7 +68,8 @@ def default_strokes(model: StyleModel) -> list[float]:
     if model.stroke_mode == "fixed":
         smallest = math.log2(SMALLEST_STYLE_PX / model.reference_px)
         low, high = max(low - FIXED_OCTAVES, min(smallest, low)), high + FIXED_OCTAVES
-    return [float(f"{2**octave:.6g}") for octave in np.linspace(low, high, DEFAULT_SCALES)]
+    low_end, *middle, high_end = (2**octave for octave in np.linspace(low, high, DEFAULT_SCALES))
+    return [float(f"{low_end:.6g}"), *(float(f"{scale:.3g}") for scale in middle), float(f"{high_end:.6g}")]
 
 
 def model_name(path_or_name: str) -> str:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brushnet import images, samples
+from brushnet.baselines.request import LOSSNETS
 from brushnet.errors import ImageError, UserError
 from brushnet.inference.plan import SHEET_NAME
+from brushnet.losses import LossSpec
+from brushnet.lossnet import LossNetwork, load_lossnet
 from brushnet.measure.lpips import Lpips, load_lpips
 from brushnet.measure.meters import DEFAULT_ENCODER
 from brushnet.models import StyleModel
@@ -92,6 +95,16 @@ def check_scales(scales: Sequence[float], painting: Painting, *, option: str = "
             painting.short_px,
             painting.largest_scale,
         )
+
+
+def open_lossnet(name: str, spec: LossSpec) -> LossNetwork:
+    """By name or from a file. UserError where it is neither, or has not the layers that training compares."""
+    if name not in LOSSNETS and not Path(name).is_file():
+        raise UserError(f"--lossnet must be one of {', '.join(LOSSNETS)}, or a weight file, got {name}")
+    weights, arch = LOSSNETS.get(name, (name, "vgg19"))
+    lossnet = load_lossnet(weights, arch=arch)
+    lossnet.require(spec.layers, option="--lossnet")
+    return lossnet.truncate(spec.layers)
 
 
 def open_lpips(request: Request) -> Lpips | None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from brushnet import images, samples
-from brushnet.baselines.request import open_lossnet
 from brushnet.errors import BrushnetError, ImageError, UserError
 from brushnet.evaluation import records
 from brushnet.evaluation.judge import Judge
@@ -20,6 +19,7 @@ from brushnet.evaluation.request import (
     Request,
     check,
     check_scales,
+    open_lossnet,
     open_lpips,
     open_painting,
     outputs,
@@ -76,7 +76,7 @@ def evaluate(request: Request, spec: LossSpec, *, progress: Progress | None = No
     systems = _open_systems(request, model, painting, name=name)
     found = Evaluation(request, painting, systems, skipped=[each for system in systems for each in system.skipped])
     lpips = open_lpips(request)
-    lossnet = open_lossnet(request.lossnet, layers=list(spec.style_layers), content_layers=list(spec.content_layers))
+    lossnet = open_lossnet(request.lossnet, spec)
     found.lossnet = lossnet.name
     found.meters = open_meters(request.encoders, painting)
     _check_places(places, out, request)

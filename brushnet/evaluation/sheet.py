@@ -12,7 +12,7 @@ from brushnet import images
 from brushnet.inference.scales import labels
 from brushnet.strokes import Painting
 
-CELL_PX = 256
+CELL_PX = 320
 LABEL_CHARS = 20
 MOST_ROWS = 40
 MOST_COLUMNS = 25
@@ -41,7 +41,9 @@ class Sheet:
     def picture(self) -> Tensor:
         """Float (1, 3, H, W). At least one picture must have been added."""
         several = len({system for _, system in self.cells}) > 1
-        rows = [[None, *(self._painting_at(stroke) for stroke in self.strokes)]]
+        rows: list[list[Tensor | None]] = [
+            [_small(self.painting.render(1.0)), *(self._painting_at(stroke) for stroke in self.strokes)]
+        ]
         names = ["painting"]
         for photo, system in sorted(self.cells, key=lambda key: key[0])[:MOST_ROWS]:
             row = self.cells[photo, system]

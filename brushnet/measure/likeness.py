@@ -1,6 +1,6 @@
 """How like its photo, and how like its painting, a picture is: structural similarity (SSIM) and palette distance.
 
-Shape letters: B batch, H W picture size, N pixels, D directions, K bins.
+Shape letters: B batch, C channels, H W picture size, N pixels, D directions, K bins.
 """
 
 import math
@@ -47,8 +47,8 @@ def ssim(picture_13HW: Tensor, photo_13HW: Tensor) -> float:
     """
     pair = torch.cat([_grey(picture_13HW), _grey(photo_13HW)])
     x, y = pair.split(1)
-    blurred = _blur(torch.cat([x, y, x * x, y * y, x * y]))
-    mean_x, mean_y, xx, yy, xy = blurred.split(1)
+    blurred = _blur(torch.cat([x, y, x * x, y * y, x * y], dim=1))
+    mean_x, mean_y, xx, yy, xy = blurred.split(1, dim=1)
     var_x, var_y, both = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
     c1, c2 = SSIM_CONSTANTS
     similarity = (2 * mean_x * mean_y + c1) * (2 * both + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
@@ -96,11 +96,12 @@ def _grey(picture_13HW: Tensor) -> Tensor:
     return (picture_13HW * picture_13HW.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
-def _blur(pictures_B1HW: Tensor) -> Tensor:
-    for dim in (2, 3):
-        window = _gaussian(min(SSIM_WINDOW_PX, pictures_B1HW.shape[dim]))
-        pictures_B1HW = F.conv2d(pictures_B1HW, window.view(1, 1, -1, 1) if dim == 2 else window.view(1, 1, 1, -1))
-    return pictures_B1HW
+def _blur(maps_1CHW: Tensor) -> Tensor:
+    channels = maps_1CHW.shape[1]
+    for dim, shape in ((2, (1, 1, -1, 1)), (3, (1, 1, 1, -1))):
+        window = _gaussian(min(SSIM_WINDOW_PX, maps_1CHW.shape[dim])).view(shape)
+        maps_1CHW = F.conv2d(maps_1CHW, window.expand(channels, -1, -1, -1), groups=channels)
+    return maps_1CHW
 
 
 def _gaussian(px: int) -> Tensor:

@@ -6,10 +6,12 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from brushnet import cli, images
 from brushnet.evaluation import painting_model
 from brushnet.strokes import Painting
+from tests.conftest import vgg_state
 
 FILES = ["control.csv", "control.json", "control.png", "sheet.jpg"]
 
@@ -198,6 +200,10 @@ def test_without_an_output_the_folder_is_called_after_the_model(save_model) -> N
         (["--encoder", "none"], "--encoder none: no such file"),
         (["--encoder", "compact", "--encoder", "compact"], "--encoder compact is given twice"),
         (["--lossnet", "none"], "--lossnet must be one of auto, compact"),
+        (
+            ["--lossnet", "shallow.pth"],
+            "--lossnet: shallow.pth has no layer 'relu3_1'; its layers are relu1_1, relu2_1",
+        ),
         (["--reference-px", "64"], "--reference-px must be 100, which model.safetensors was trained with, or be left"),
         (["--content", "nowhere"], "folder not found: nowhere"),
         (["--content", "empty"], "--content empty: at least one readable photo is needed of .jpg, .jpeg, .png"),
@@ -215,6 +221,7 @@ def test_without_an_output_the_folder_is_called_after_the_model(save_model) -> N
 )
 def test_a_mistake_is_one_line_exit_code_2_and_nothing_written(save_model, place, capsys, options, message) -> None:
     save_model()
+    torch.save(vgg_state((6, 8)), "shallow.pth")
     Path("empty").mkdir()
     Path("broken").mkdir()
     Path("broken/x.png").write_text("no picture")
