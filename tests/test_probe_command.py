@@ -1,11 +1,16 @@
 """`brushnet probe` end to end on small pictures, and everything that it refuses."""
 
 import json
+import re
 
 import pytest
 import torch
 
-from brushnet import cli, images
+from brushnet import cli, images, models
+from brushnet.models import ModelMeta
+from brushnet.nets import ResidualTransformer
+from brushnet.probing import claim_detail, model_figures
+from brushnet.probing import claims as claims_run
 from tests.conftest import strokes_picture, vgg_state
 
 SMALL = ["--widths", "4,8", "--size", "48", "--draws", "3"]
@@ -18,6 +23,34 @@ def folder(tmp_path, monkeypatch):
     torch.save(vgg_state(), "tiny.pth")
     images.write(images.to_float(strokes_picture(520, 640))[None], "painting.png")
     return tmp_path
+
+
+@pytest.fixture
+def save_model():
+    def save(name, *, mode="conditioned", low=0.35, high=2.8, blocks=1, style="painting", reference_px=256):
+        net = ResidualTransformer(width=4, blocks=blocks, stroke_embedding=8, styles=1)
+        meta = ModelMeta.of(
+            net, stroke_mode=mode, stroke_min=low, stroke_max=high, reference_px=reference_px, style_names=[style]
+        )
+        models.save(f"{name}.safetensors", net, meta)
+        return f"{name}.safetensors"
+
+    return save
+
+
+@pytest.fixture
+def small_claims(monkeypatch):
+    """Few iterations, small photos, no real meter: what is tested is how the parts fit."""
+    monkeypatch.setattr(claim_detail, "ITERATIONS", 2)
+    monkeypatch.setattr(claims_run, "PHOTOS", claims_run.PHOTOS[:1])
+    monkeypatch.setattr(claims_run, "MODEL_PX", 64)
+    monkeypatch.setattr(claims_run, "DETAIL_PX", 48)
+    monkeypatch.setattr(model_figures, "open_meters", lambda names, painting: [])
+    monkeypatch.setattr(model_figures, "matched_figures", lambda picture, meters: {"matched_octaves/compact": 0.5})
+
+
+def claims(*options, style="painting.png"):
+    return probe("--claims", "--style", style, *SMALL, *options)
 
 
 def probe(*options, lossnet="tiny.pth"):
@@ -65,8 +98,6 @@ def test_what_cannot_be_done_is_refused_and_nothing_written(options, message, fo
     assert probe(*options) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
-    import re
-
     assert re.search(message, err)
     assert sorted(folder.iterdir()) == before
 
@@ -79,3 +110,70 @@ def test_what_an_earlier_run_wrote_is_kept_unless_forced(folder, capsys):
     assert (folder / "probe" / "probe.csv").read_text() == "mine"
     assert probe(*SMALL, "--force") == 0
     assert (folder / "probe" / "probe.csv").read_text() != "mine"
+
+
+def test_claims_without_models_say_what_they_need(folder, small_claims, capsys):
+    assert claims("--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((folder / "claims" / "claims.json").read_text())
+    verdicts = {claim["name"]: claim["verdict"] for claim in told["claims"]}
+    assert list(verdicts) == ["a", "b", "c, loss network", "c, residual blocks", "d"]
+    assert verdicts["b"] == verdicts["c, residual blocks"] == "not tested"
+    table = (folder / "claims" / "claims.md").read_text()
+    assert re.search(r"\| b \| .* \| \*\*not tested\*\* \| needs --models with a fixed one; ", table)
+    assert table.count("\n- **") == 5
+    for name, least_px in {"claims.png": 600, "probe.png": 300, "claim-d.jpg": 100}.items():
+        assert min(images.read(folder / "claims" / name).shape[-2:]) > least_px
+    assert probe("--claims", "--style", "painting.png", *SMALL) == 2
+    assert "would be overwritten; pass --force" in capsys.readouterr().err
+
+
+def test_claims_read_what_models_are_from_their_metadata(folder, small_claims, save_model):
+    trained = [
+        save_model("half", mode="fixed", low=0.5, high=0.5),
+        save_model("mixed", mode="mixed"),
+        save_model("told"),
+        save_model("deep", blocks=2),
+    ]
+    assert claims("-o", "out", "--models", *trained) == 0
+    told = {claim["name"]: claim for claim in json.loads((folder / "out" / "claims.json").read_text())["claims"]}
+    assert [model["name"] for model in told["b"]["figures"]["models"]] == [
+        "fixed 0.5, 1 blocks", "mixed 0.35-2.8, 1 blocks", "conditioned 0.35-2.8, 1 blocks",
+        "conditioned 0.35-2.8, 2 blocks",
+    ]  # fmt: skip
+    assert all(claim["verdict"] != "not tested" for claim in told.values())
+    assert set(told["d"]["figures"]) == {"optimised pictures", "trained models"}
+    assert set(told["b"]["figures"]["models"][0]["as_is"]) == {"0.5", "0.71", "1.0", "1.41", "2.0"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--models", "none.safetensors"], "none.safetensors: no such model file"),
+        (
+            ["--models", "other.safetensors"],
+            "--models other.safetensors was trained on waves, not on painting; name its",
+        ),
+        (["--models", "small.safetensors"], "--models small.safetensors was trained with style.reference_px=64; the "),
+        (["--content", "none"], "folder not found: none"),
+        (["--style", "painting.png", "tiny.png"], "--claims takes one --style, .* got 2"),
+        (["--style", "tiny.png"], "--style tiny.png is 96 px .* up to stroke scale 2, for which 512 px are needed"),
+    ],
+)
+def test_claims_that_cannot_be_tested_are_refused(options, message, folder, save_model, capsys):
+    save_model("other", style="waves")
+    save_model("small", reference_px=64)
+    images.write(images.to_float(strokes_picture())[None], "tiny.png")
+    before = sorted(folder.iterdir())
+    assert claims(*options) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert re.search(message, err)
+    assert sorted(folder.iterdir()) == before
+
+
+def test_options_of_the_claims_are_refused_without_them(capsys):
+    assert probe("--models", "a.safetensors") == 2
+    assert "--models belongs to --claims" in capsys.readouterr().err
+    assert probe("--content", "photos") == 2
+    assert "--content belongs to --claims" in capsys.readouterr().err

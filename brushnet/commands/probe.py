@@ -6,12 +6,16 @@ import logging
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brushnet.commands.parser import Parser, positive_int
 from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
-from brushnet.config.schema import LossOptions, StyleOptions
+from brushnet.config.schema import StyleOptions
 from brushnet.errors import UserError
+
+if TYPE_CHECKING:
+    from brushnet.losses import LossSpec
 
 WIDTHS_PX = (2.0, 64.0)
 WIDTHS_ALLOWED_PX = (1.0, 512.0)
@@ -22,7 +26,8 @@ style statistics then tell neighbouring widths apart, or not: d' is their distan
 of one width. 0 is guessing, 1 is hard, 3 is plain.
 
 brushnet probe -o probe                                    the loss network that trainings use here
-brushnet probe --lossnet vgg19.pth --lossnet compact       one row of plots for each"""
+brushnet probe --lossnet vgg19.pth --lossnet compact       one row of plots for each
+brushnet probe --claims --models runs/claims-*/*/          claims.md, .json and .png"""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -32,7 +37,7 @@ def add_arguments(parser: Parser) -> None:
                         help="auto, compact, vgg19, vgg16 or a weight file; may be repeated (auto)")  # fmt: skip
     parser.add_argument("--style", nargs="+", default=[], metavar="P",
                         help="paintings to rescale, instead of painted strokes; or sample:NAME")  # fmt: skip
-    parser.add_argument("-o", "--output", default="probe", metavar="OUT", help="folder to write into (probe)")
+    parser.add_argument("-o", "--output", metavar="OUT", help="folder to write into (probe, or claims)")
     parser.add_argument("--json", action="store_true", help="the table on standard output too")
     parser.add_argument("--widths", default="{:g},{:g}".format(*WIDTHS_PX), metavar="LOW,HIGH",
                         help="stroke widths in px, in steps of half an octave (2,64)")  # fmt: skip
@@ -41,36 +46,70 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--size", type=positive_int, default=SIZE_PX, metavar="PX",
                         help=f"side of the painted pictures ({SIZE_PX})")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random draws (0)")
+    parser.add_argument("--claims", action="store_true",
+                        help="test what practitioners repeat of stroke scale; --style: one painting")  # fmt: skip
+    parser.add_argument("--models", nargs="+", default=[], metavar="MODEL",
+                        help="with --claims: models trained on that painting (see experiment=claims)")  # fmt: skip
+    parser.add_argument("--content", metavar="DIR", help="with --claims: photos to paint (three that ship)")
     parser.add_argument("--force", action="store_true", help="overwrite what an earlier run wrote")
 
 
 def run(args: argparse.Namespace) -> int:
     widths_px = _widths(args.widths)
-    from brushnet.probing import layers  # torch, seconds
+    _refuse_options_of_others(args)
+    from brushnet.probing import claim_detail, claims, layers  # torch, seconds
 
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
-    loss = LossOptions()
+    spec = _spec()
     request = layers.Request(
         lossnets=args.lossnet or ["auto"],
-        styles=args.style,
-        out=Path(args.output),
+        styles=[] if args.claims else args.style,
+        out=Path(args.output or ("claims" if args.claims else "probe")),
         widths_px=widths_px,
         draws=args.draws,
         size_px=args.size,
         seed=args.seed,
         reference_px=StyleOptions().reference_px,
-        loss_layers=[layer.name for layer in loss.style_layers],
-        pyramid_levels=loss.pyramid_levels,
-        mean_weight=loss.mean_weight,
+        loss_layers=list(spec.style_layers),
+        pyramid_levels=spec.pyramid_levels,
+        mean_weight=spec.mean_weight,
         force=args.force,
     )
     with Progress("steps") as progress:
-        lines, table = layers.run(request, progress=progress.show)
+        if args.claims:
+            whole = claims.ClaimsRequest(
+                probe=request,
+                spec=spec,
+                style=(args.style or StyleOptions().files)[0],
+                models=args.models,
+                content=args.content,
+                iterations=claim_detail.ITERATIONS,
+            )
+            lines, table = claims.run(whole, progress=progress.show)
+        else:
+            lines, table = layers.run(request, progress=progress.show)
     for line in lines:
         print(printable(line), file=sys.stderr)
     if args.json:
         print(json.dumps(table, indent=2))
     return 0
+
+
+def _spec() -> "LossSpec":
+    """The loss of a training as configured by default."""
+    from brushnet.build import build_spec
+    from brushnet.config import Config
+
+    return build_spec(Config())
+
+
+def _refuse_options_of_others(args: argparse.Namespace) -> None:
+    if not args.claims:
+        for option, given in {"--models": args.models, "--content": args.content}.items():
+            if given:
+                raise UserError(f"{option} belongs to --claims, got {option} without it")
+    elif len(args.style) > 1:
+        raise UserError(f"--claims takes one --style, the painting of claims b and d, got {len(args.style)}")
 
 
 def _widths(text: str) -> tuple[float, float]:

@@ -1,0 +1,59 @@
+"""A claim: what is said, how it is tested, what was found, and the verdict."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from brushnet.errors import BrushnetError
+
+SUPPORTED, CONTRADICTED, DEPENDS, NOT_TESTED = "supported", "contradicted", "depends", "not tested"
+VERDICTS = (SUPPORTED, CONTRADICTED, DEPENDS, NOT_TESTED)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`test` is written down before any figure is known: what would support the statement and what contradict it.
+
+    `found` says in words what decided; `figures` are all that were measured, by name, for claims.json.
+    """
+
+    name: str
+    statement: str
+    test: str
+    verdict: str
+    found: str
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.verdict not in VERDICTS:
+            raise BrushnetError(f"a verdict is one of {', '.join(VERDICTS)}, got {self.verdict}")
+
+
+def verdict_of(value: float, *, supports: float, contradicts: float) -> str:
+    """On which side of two thresholds a figure lies; between them, and where there is none (NaN), it depends."""
+    upward = supports > contradicts
+    if value >= supports if upward else value <= supports:
+        return SUPPORTED
+    if value <= contradicts if upward else value >= contradicts:
+        return CONTRADICTED
+    return DEPENDS
+
+
+def joint(verdicts: Sequence[str]) -> str:
+    """What all agree on, or `depends`."""
+    return verdicts[0] if len(set(verdicts)) == 1 else DEPENDS
+
+
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Spearman's; ties share their mean rank. NaN where one of both does not vary."""
+    ranks = [_ranks(values) for values in (one, other)]
+    means = [sum(each) / len(each) for each in ranks]
+    first, second = ([rank - mean for rank in each] for each, mean in zip(ranks, means, strict=True))
+    norm = math.sqrt(sum(a * a for a in first) * sum(b * b for b in second))
+    return sum(a * b for a, b in zip(first, second, strict=True)) / norm if norm else math.nan
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    return [
+        sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2 for value in values
+    ]
