@@ -42,6 +42,7 @@ def test_each_shell_accepts_its_script(shell, tmp_path):
         ("brushnet train trainer.compile=t", ["true"]),
         ("brushnet shards p", ["pack"]),
         ("brushnet baseline f", ["features"]),
+        ("brushnet probe --cla", ["--claims"]),
         ("brushnet baseline all --ref", ["--reference-px"]),
         ("brushnet stylize --strokes 1,2 --str", ["--stroke", "--strokes", "--strict"]),
         ("brushnet evaluate star", ["starry-night"]),

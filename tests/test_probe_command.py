@@ -65,7 +65,7 @@ def test_plots_and_tables_are_written(folder, capsys):
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert told == json.loads((folder / "out" / "probe.json").read_text())
-    assert told["networks"][0]["lossnet"] == "tiny (stand-in: 6 of VGG's 64 channels)"
+    assert told["networks"][0]["lossnet"] == "tiny (114\N{MULTIPLICATION SIGN} compressed stand-in)"
     assert {row["observer"] for row in told["networks"][0]["rows"]} == {"relu1_1", "relu2_1", "relu3_1", "style loss"}
     assert "relu3_1" in err
     assert images.read("out/probe.png").shape[-1] > 600

@@ -75,6 +75,8 @@ def transfer(models: Sequence[ModelFigures]) -> Claim:
         f"an octave and more off, fixed models need {plain:.2f} times the best model's style loss as they are, "
         f"{rescaled:.2f} times with the photo rescaled; diverse ones at their worst s "
         + ", ".join(f"{value:.2f} ({name})" for name, value in worst.items())
+        + f"; measured strokes at s = {min(best):g} and {max(best):g}: "
+        + ", ".join(_measured(model) for model in diverse)
     )
     figures = {**_as_json(models), "fixed_as_is": plain, "fixed_rescaled": rescaled, "diverse_worst": worst}
     return Claim("b", TRANSFER, TRANSFER_TEST, _transfer_verdict(plain, rescaled, list(worst.values())), words, figures)
@@ -84,6 +86,11 @@ def _transfer_verdict(plain: float, rescaled: float, worst: Sequence[float]) -> 
     if min(plain, rescaled) >= BAD_EXCESS and max(worst) < BAD_EXCESS:
         return SUPPORTED
     return CONTRADICTED if min(worst) >= max(plain, rescaled) else DEPENDS
+
+
+def _measured(model: ModelFigures) -> str:
+    found = model.matched_octaves
+    return f"{found[min(found)]:+.2f} and {found[max(found)]:+.2f} octave ({model.name})"
 
 
 def best_losses(models: Sequence[ModelFigures]) -> dict[float, float]:

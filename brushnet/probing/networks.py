@@ -20,9 +20,9 @@ def open_network(name: str) -> LossNetwork:
 def label(lossnet: LossNetwork) -> str:
     """Its name, and what it stands in for: a narrowed VGG is none, however it was trained."""
     name = Path(lossnet.name).stem
-    first = lossnet.channels["relu1_1"]
+    narrower = (FULL_WIDTHS["relu1_1"] / lossnet.channels["relu1_1"]) ** 2  # weights of a layer: inputs times outputs
     if name == "compact":
         return "compact (distilled from VGG-19)"
     if all(lossnet.channels.get(layer, width) == width for layer, width in FULL_WIDTHS.items()):
         return name
-    return f"{name} (stand-in: {first} of VGG's 64 channels)"
+    return f"{name} ({narrower:.0f}\N{MULTIPLICATION SIGN} compressed stand-in)"

@@ -11,6 +11,8 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from brushnet.report.figure import BLUE, COLOURS, GREEN, GREY, ORANGE, RED, STYLE
 
 VERDICT_COLOURS = {"supported": GREEN, "contradicted": RED, "depends": ORANGE, "not tested": GREY}
+KINDS = {"fixed": (BLUE, "--"), "mixed": (ORANGE, "-"), "conditioned": (GREEN, "-")}  # what a model's name begins with
+MARKERS = "osvD^P"
 Curves = Mapping[str, Mapping[float, float]]
 
 
@@ -64,6 +66,7 @@ def _fields(axes: Axes, centres: Curves) -> None:
     _octaves(axes, "x", [2, 4, 8, 16, 32, 64])
     _octaves(axes, "y", [4, 8, 16, 32, 64, 128])
     axes.set_xlim(2, 64)
+    axes.set_ylim(3, 160)
     axes.set_xlabel("stroke width in px")
     axes.set_ylabel("receptive field of the layers\nthat see it, in px")
     axes.annotate("as the claim has it", (0.97, 0.08), (0.72, 0.34), xycoords="axes fraction", color=GREY, fontsize=8,
@@ -74,11 +77,22 @@ def _fields(axes: Axes, centres: Curves) -> None:
 def _losses(axes: Axes, losses: Curves) -> None:
     if not losses:
         axes.text(0.5, 0.5, "needs trained models:\n--models", transform=axes.transAxes, ha="center", color=GREY)
-    for number, (name, curve) in enumerate(losses.items()):
-        line = "o--" if name.startswith("fixed") else "s-"
+    drawn: list[str] = []
+    for name, curve in losses.items():
+        kind = name.split()[0]
+        colour, line = KINDS.get(kind, (GREY, ":"))
+        marker = MARKERS[drawn.count(kind) % len(MARKERS)]
         axes.plot(
-            list(curve), list(curve.values()), line, color=COLOURS[number % len(COLOURS)], markersize=4, label=name
+            list(curve),
+            list(curve.values()),
+            line,
+            marker=marker,
+            color=colour,
+            markersize=5,
+            linewidth=1.3,
+            label=name,
         )
+        drawn.append(kind)
     _octaves(axes, "x", [0.5, 1, 2])
     axes.set_xlim(0.45, 2.2)
     axes.set_ylim(bottom=0)
