@@ -13,6 +13,9 @@ from brushnet.commands.terminal import printable
 from brushnet.config.schema import LossOptions
 from brushnet.errors import UserError
 
+# Freed blocks are kept up to this size of photos: of larger ones, blocks of all sizes would add up to twice the peak.
+KEPT_PX = 1024
+
 _EPILOG = """writes control.json, control.csv, control.png and sheet.jpg into OUT.
 --pictures: pictures of any system, named PHOTO_s0.5.png, s=0.5/PHOTO.png or 0.5/PHOTO.png
 
@@ -58,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
     from brushnet.losses import LossSpec
     from brushnet.measure.meters import DEFAULT_ENCODER
 
-    keep_freed_memory()
+    if max(sizes or (0,)) <= KEPT_PX:
+        keep_freed_memory()
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
     loss = LossOptions()
     spec = LossSpec(

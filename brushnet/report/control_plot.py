@@ -46,7 +46,7 @@ def control_figure(
     points = [point for curves in panels.values() for each in curves.values() for point in each]
     keys = _keys(labels, points, trained)
     rows = math.ceil(len(keys) / _key_columns(len(panels)))
-    figure, every = new_figure(PANEL_IN * len(panels) + 0.35, PANEL_IN + 0.62 + 0.19 * rows, columns=len(panels))
+    figure, every = new_figure(PANEL_IN * len(panels) + 0.35, PANEL_IN + 0.7 + 0.19 * rows, columns=len(panels))
     ends = _ends(points)
     for axes, (encoder, curves) in zip(every, panels.items(), strict=True):
         _frame(axes, ends, trained)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from brushnet import models
+from brushnet.evaluation import painting_model
 from brushnet.evaluation.painting_model import default_strokes, model_name, model_system
 from brushnet.evaluation.systems import Photos, System
 from brushnet.models import StyleModel
@@ -94,3 +95,15 @@ def test_a_model_is_called_by_what_tells_it_from_others(place: Path) -> None:
     for path in (run, run / "model.safetensors", run / "checkpoints" / "last.ckpt"):
         assert model_name(str(path)) == "waves"
     assert model_name(str(run / "mine.safetensors")) == "mine"
+
+
+def test_what_would_not_fit_into_the_memory_is_not_begun(model: StyleModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, paint = system(model, [1.0]).tasks[0].open()
+    monkeypatch.setattr(painting_model, "_free_bytes", lambda: 100_000.0)
+    with pytest.raises(MemoryError, match=r"about 0\.0 GB are needed and 0\.0 GB are free"):
+        paint(1.0)
+    assert painting_model.BYTES_PER_VALUE * 4 * 64 * 80 > 100_000
+
+
+def test_free_memory_is_a_number_or_not_known() -> None:
+    assert painting_model._free_bytes() > 1e6
