@@ -15,6 +15,7 @@ COMMANDS = {
     "stylize": "paint photos with a trained model",
     "baseline": "paint with the classic methods, to compare with",
     "evaluate": "measure whether a model's strokes follow the request",
+    "measure": "measure the stroke size of any picture",
     "probe": "find which layer sees which stroke scale",
     "models": "list the models that ship",
     "shards": "pack photos into WebDataset shards",

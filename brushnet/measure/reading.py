@@ -1,0 +1,104 @@
+"""What `brushnet measure` tells of one picture: its stroke width, and its stroke scale against a painting."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from brushnet import images
+from brushnet.errors import ImageError, UserError
+from brushnet.measure.matched import matched_octaves
+from brushnet.measure.meters import Meter, matched_figures
+from brushnet.measure.width import Width, stroke_width
+
+SMALLEST_PART_PX = 64  # short side of the quarters that the confidence comes from
+
+
+class Scale(NamedTuple):
+    """Matched scale by one encoder; NaN, and None, where it finds nothing to measure."""
+
+    octaves: float
+    confidence: tuple[float, float] | None  # about 95 %, in octaves
+    distance: float
+
+
+class Reading(NamedTuple):
+    """`width` is None where the picture could not be read; `failure` says why."""
+
+    file: Path
+    width: Width | None
+    scales: dict[str, Scale]  # by encoder; empty without a painting
+    failure: str = ""
+
+    @property
+    def scale(self) -> Scale:
+        """Of all encoders: the median scale, the widest confidence, the mean distance."""
+        found = [scale for scale in self.scales.values() if math.isfinite(scale.octaves)]
+        if not found:
+            return Scale(math.nan, None, math.nan)
+        octaves, distance = (
+            torch.tensor(column, dtype=torch.float64)
+            for column in zip(*((s.octaves, s.distance) for s in found), strict=True)
+        )
+        intervals = [scale.confidence for scale in found if scale.confidence]
+        widest = (min(low for low, _ in intervals), max(high for _, high in intervals)) if intervals else None
+        return Scale(float(octaves.quantile(0.5)), widest, float(distance.mean()))
+
+
+def read(file: Path, meters: Sequence[Meter]) -> Reading:
+    """A picture that cannot be read does not raise: its reading says so."""
+    try:
+        picture = images.read(file)
+    except (ImageError, UserError) as error:  # UserError where it has gone meanwhile
+        return Reading(file, None, {}, str(error))
+    return Reading(file, stroke_width(picture), {meter.name: match(picture, meter) for meter in meters})
+
+
+def match(picture_13HW: Tensor, meter: Meter) -> Scale:
+    """Scale by one encoder, with confidence from how far the quarters of the picture agree."""
+    try:
+        figures = matched_figures(picture_13HW, [meter])
+    except UserError:  # too small for the encoder: one picture among others, no wrong request
+        return Scale(math.nan, None, math.nan)
+    octaves, distance = (figures[f"{kind}/{meter.name}"] for kind in ("matched_octaves", "distance"))
+    parts = [matched_octaves(part, meter.statistics).octaves for part in _quarters(picture_13HW)]
+    known = [part for part in parts if math.isfinite(part)]
+    if math.isnan(octaves) or len(known) < 2:
+        return Scale(octaves, None, distance)
+    error = 1.96 * float(torch.tensor(known, dtype=torch.float64).std()) / math.sqrt(len(known))
+    return Scale(octaves, (octaves - error, octaves + error), distance)
+
+
+def _quarters(picture_13HW: Tensor) -> list[Tensor]:
+    height, width = (side // 2 for side in picture_13HW.shape[-2:])
+    if min(height, width) < SMALLEST_PART_PX:
+        return []
+    return [picture_13HW[..., top : top + height, left : left + width] for top in (0, height) for left in (0, width)]
+
+
+def as_entry(reading: Reading) -> dict[str, Any]:
+    """One picture of `--json`: null where nothing can be measured, widths in px, scales in octaves."""
+    scale, width = reading.scale, reading.width
+    return {
+        "file": str(reading.file),
+        "stroke_px": _number(width.stroke_px) if width else None,
+        "stroke_px_spread": [_number(px) for px in width.spread_px] if width and not width.reason else None,
+        "octave_profile": [round(share, 4) for share in width.octave_profile] if width else None,
+        "matched_octaves": _number(scale.octaves),
+        "matched_scale": _number(2**scale.octaves),
+        "confidence": [_number(end) for end in scale.confidence] if scale.confidence else None,
+        "match_distance": _number(scale.distance),
+        "encoders": {
+            name: {"matched_octaves": _number(each.octaves), "match_distance": _number(each.distance)}
+            for name, each in reading.scales.items()
+        },
+        "reason": reading.failure or (width.reason if width else "") or None,
+    }
+
+
+def _number(value: float) -> float | None:
+    """NaN is not JSON."""
+    return round(value, 4) if math.isfinite(value) else None
