@@ -15,7 +15,7 @@ from torch import Tensor
 from brushnet import images, seeds
 
 Array = NDArray[np.float32]
-_FINER = 4  # times finer than the picture, then averaged
+_FINER = 3  # times finer than the picture, then averaged
 _LAYERS = 6.0  # shapes that lie on each pixel on average
 _CONTRAST = 0.3  # at least, in one colour channel, where there are only two colours
 

@@ -4,8 +4,8 @@ At each level of a pyramid (halved and halved again, so that bristles and canvas
 the chords between edges are measured (`chords.py`). Strokes of one width make their lengths pile up at that width; what
 else is in a picture spreads over all lengths. The width is where, over all levels, they pile up most.
 
-There is no calibration constant: a length is a length. What is chosen below decides which peak is believed, not where it
-lies. Shapes: N chords, T parts of the picture, W widths of a grid.
+There is no calibration constant: a length is a length. What is chosen below decides which peak is believed, not where
+it lies. Shapes: N chords, T parts of the picture, W widths of a grid.
 """
 
 import math
