@@ -6,10 +6,14 @@ the observer's task is the stroke width and nothing else. With photos at full co
 """
 
 import math
+import os
+import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -34,6 +38,13 @@ SMALLEST_PART_PX = 64  # on the third pyramid level 16 px are left, and four pos
 Progress = Callable[[int, int, str], None]
 
 
+class _Job(NamedTuple):
+    width_px: float
+    draw: int
+    size_px: int
+    seed: int
+
+
 def width_ladder(narrow_px: float, wide_px: float) -> list[float]:
     """From one to the other in equal steps of about half an octave."""
     steps = max(1, round(STEPS_PER_OCTAVE * math.log2(wide_px / narrow_px)))
@@ -55,33 +66,46 @@ def painted_series(
 
     The painter keeps one core busy: with more than one process they share the pictures, which stay the same.
     """
-    jobs = [(width, draw) for width in reversed(widths_px) for draw in range(draws)]  # the slowest first
+    # The slowest first.
+    jobs = [_Job(width, draw, size_px, seed) for width in reversed(widths_px) for draw in range(draws)]
     painted: dict[tuple[float, int], Tensor] = {}
 
-    def keep(job: tuple[float, int], picture: Tensor) -> None:
-        painted[job] = picture
+    def keep(job: _Job, picture: np.ndarray) -> None:
+        painted[job.width_px, job.draw] = torch.from_numpy(picture)
         if progress:
-            progress(len(painted), len(jobs), f"strokes of {job[0]:.3g} px")
+            progress(len(painted), len(jobs), f"strokes of {job.width_px:.3g} px")
 
     if processes == 1:
         for job in jobs:
-            keep(job, _paint(*job, size_px, seed))
+            keep(*_painted(job))
     else:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-            waiting: dict[Future, tuple[float, int]] = {pool.submit(_paint, *job, size_px, seed): job for job in jobs}
-            for done in as_completed(waiting):
-                keep(waiting[done], done.result())
+        # Not an executor: left by Ctrl-C, it would first finish what is in its queue.
+        with get_context("spawn").Pool(processes, initializer=_begin_worker) as pool:
+            for done in pool.imap_unordered(_painted, jobs):
+                keep(*done)
     return Series("painted", widths_px, [[painted[width, draw] for draw in range(draws)] for width in widths_px])
 
 
-def _one_thread() -> None:
+def _begin_worker() -> None:
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent answers it
+    Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _paint(width_px: float, draw: int, size_px: int, seed: int) -> Tensor:
+def _end_with_parent() -> None:
+    """A parent that is killed tells nobody, and its workers would wait for ever."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _painted(job: _Job) -> tuple[_Job, np.ndarray]:
+    """An array: tensors would cross over through a file each, which stays open in the parent."""
     # Another subject and another hand for each draw, the same ones at every width.
-    hand = int(seeds.rng(seed, "probe hand", draw).integers(2**31))
-    return paint(subject(draw, size_px, seed=seed), stroke_px=width_px, seed=hand, colour_jitter=COLOUR_JITTER)
+    hand = int(seeds.rng(job.seed, "probe hand", job.draw).integers(2**31))
+    canvas = subject(job.draw, job.size_px, seed=job.seed)
+    return job, paint(canvas, stroke_px=job.width_px, seed=hand, colour_jitter=COLOUR_JITTER).numpy()
 
 
 def subject(draw: int, side_px: int, *, seed: int) -> Tensor:
