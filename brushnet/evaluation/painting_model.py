@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_SCALES = 7
 FIXED_OCTAVES = 1.5  # to both sides of a fixed model's own stroke
-# Of memory that painting takes at its peak, for each pixel and unit of net.width: 28.8 measured at 6.3 megapixels on a CPU.
+# Memory that painting takes at its peak, for each pixel and unit of net.width: 28.8 at 6.3 megapixels on a CPU.
 BYTES_PER_VALUE = 30
 UNTELLING = ("model", "last", "best", "checkpoints")  # what every run calls its files
 

@@ -14,6 +14,8 @@ from brushnet.measure.meters import kinship
 if TYPE_CHECKING:
     from brushnet.evaluation.run import Evaluation
 
+HEADINGS: tuple[str, ...] = ("", "px", "encoder", "slope", "error", "rank", "usable s (octaves)", "spread", "drift",
+                             "style", "content", "palette")  # fmt: skip
 FLATTERING = ("own", "relative")
 
 
@@ -82,18 +84,17 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def lines(found: "Evaluation") -> list[str]:
     """A table of the summaries, what is to be known about the encoders, and what was skipped."""
-    table: list[tuple[str, ...]] = [
-        ("", "px", "encoder", "slope", "error", "rank", "usable s", "spread", "drift", "style", "content", "palette")
-    ]
-    for each in summaries(found):
-        table.append(_cells(each))
+    table = [HEADINGS, *(_cells(each) for each in summaries(found))]
     if all(cells[1] in ("px", "-") for cells in table):
         table = [cells[:1] + cells[2:] for cells in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     text = [
         "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table
     ]
-    text.append("error, spread over photos and drift with the resolution in octaves; usable: met within 0.25 octave")
+    text.append(
+        "octaves: error, spread over photos, drift with the resolution; usable: met within 0.25 octave; "
+        "in brackets: change with the request"
+    )
     text += _warnings(found)
     if found.skipped:
         text.append(f"{len(found.skipped)} skipped:")
@@ -134,7 +135,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 def _cells(summary: Mapping[str, Any]) -> tuple[str, ...]:
     low, high = (2 ** summary[f"usable_{end}_octaves"] for end in ("from", "to"))
-    usable = "-" if math.isnan(low) else f"{low:.2f} to {high:.2f} ({summary['usable_octaves']:.1f} octaves)"
+    usable = "-" if math.isnan(low) else f"{low:.2f} to {high:.2f} ({summary['usable_octaves']:.1f})"
     return (
         summary["system"],
         str(summary["size_px"] or "-"),
@@ -152,7 +153,7 @@ def _number(value: float) -> str:
 
 def _with_drift(summary: Mapping[str, Any], name: str) -> str:
     value, drift = summary[name], summary[f"{name}_drift"]
-    return "-" if math.isnan(value) else f"{value:.3g} (drift {drift:.2g})"
+    return "-" if math.isnan(value) else f"{value:.3g} ({drift:.2g})"
 
 
 def _warnings(found: "Evaluation") -> list[str]:
