@@ -44,6 +44,15 @@ def joint(verdicts: Sequence[str]) -> str:
     return verdicts[0] if len(set(verdicts)) == 1 else DEPENDS
 
 
+def tally(verdicts: Sequence[str]) -> str:
+    """How many of several networks say what, in front of their figures; nothing for a single one."""
+    if len(verdicts) < 2:
+        return ""
+    counts = [f"{each} by {verdicts.count(each)}" for each in (SUPPORTED, CONTRADICTED) if each in verdicts]
+    counts += [f"open in {verdicts.count(DEPENDS)}"] if DEPENDS in verdicts else []
+    return f"{', '.join(counts)} of {len(verdicts)} networks: "
+
+
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
     """Spearman's; ties share their mean rank. NaN where one of both does not vary."""
     ranks = [_ranks(values) for values in (one, other)]

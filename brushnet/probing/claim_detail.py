@@ -51,10 +51,9 @@ class Detail:
 
 def ignoring_scale(optimised: Detail, models: Detail | None = None) -> Claim:
     """The verdict, from the figures alone; `models` are trained ones, conditioned (told) and mixed (untold)."""
-    sources = {"optimised pictures": optimised, **({"trained models": models} if models else {})}
     verdicts, words = [], []
     figures: dict[str, object] = {}
-    for name, found in sources.items():
+    for name, found in sources(optimised, models).items():
         excess = {scale: _size(found.untold[scale]) - _size(found.told[scale]) for scale in found.told}
         worst = max(excess, key=excess.__getitem__)
         verdicts.append(verdict_of(excess[worst], supports=VISIBLE_DB, contradicts=NOTHING_DB))
@@ -66,6 +65,11 @@ def ignoring_scale(optimised: Detail, models: Detail | None = None) -> Claim:
             "verdict": verdicts[-1],
         }
     return Claim("d", STATEMENT, TEST, joint(verdicts), "; ".join(words), figures)
+
+
+def sources(optimised: Detail, models: Detail | None) -> dict[str, Detail]:
+    """What the verdict follows from, by what it is called."""
+    return {"optimised pictures": optimised, **({"trained models": models} if models else {})}
 
 
 def _words(name: str, found: Detail, worst: float, excess: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from brushnet.measure.layer_table import ALL_LEVELS, LOSS, Row
-from brushnet.probing.claim import DEPENDS, Claim, joint, rank_correlation, verdict_of
+from brushnet.probing.claim import DEPENDS, Claim, joint, rank_correlation, tally, verdict_of
 from brushnet.report.probe_plot import Panel
 
 # A width counts where some layer tells it from its neighbour at all: below d' = 2 an observer errs in 16 % of its
@@ -50,7 +50,7 @@ def large_strokes_in_shallow_layers(panels: Sequence[Panel]) -> Claim:
             "verdict": verdicts[-1],
         }
         words.append(f"{panel.network}: {_trend_words(trend, slope, widths)}")
-    return Claim("a", LARGE_SHALLOW, LARGE_SHALLOW_TEST, joint(verdicts), "; ".join(words), figures)
+    return Claim("a", LARGE_SHALLOW, LARGE_SHALLOW_TEST, joint(verdicts), tally(verdicts) + "; ".join(words), figures)
 
 
 def field_against_width(rows: Sequence[Row], levels: str) -> tuple[float, float, list[float]]:
@@ -121,7 +121,9 @@ def deeper_networks_capture_fine_strokes(panels: Sequence[Panel]) -> Claim:
             f"{panel.network}: best {best} (d' {sight[best]:.1f}), deepest {deepest} ({sight[deepest]:.1f}), "
             f"rank correlation {trend:.2f}"
         )
-    return Claim("c, loss network", DEEPER_FINE, DEEPER_FINE_TEST, joint(verdicts), "; ".join(words), figures)
+    return Claim(
+        "c, loss network", DEEPER_FINE, DEEPER_FINE_TEST, joint(verdicts), tally(verdicts) + "; ".join(words), figures
+    )
 
 
 def fine_sight(rows: Sequence[Row]) -> dict[str, float]:

@@ -99,19 +99,19 @@ def markdown(claims: Sequence[Claim]) -> str:
     rows = [f"| {claim.name} | {claim.statement} | **{claim.verdict}** | {claim.found} |" for claim in claims]
     tests = [f"- **{claim.name}**: {claim.test}" for claim in claims]
     head = ["| | what is said | verdict | figures |", "|---|---|---|---|"]
-    return "\n".join([*head, *rows, "", "How each was tested, written down before:", "", *tests, ""])
+    return "\n".join([*head, *rows, "", "How each was tested:", "", *tests, ""])
 
 
 def figure_of(claims: Sequence[Claim], evidence: Evidence) -> Figure:
     sights = {panel.network: claim_layers.fine_sight(panel.rows) for panel in evidence.panels}
+    sources = claim_detail.sources(evidence.detail, claim_models.detail_of(evidence.models))
     centres = {panel.network: claim_layers.seen_fields(panel.rows, "0") for panel in evidence.panels}
     return claims_figure(
         {claim.name: claim.verdict for claim in claims},
         centres=centres,
         sights=sights,
         losses={model.name: model.as_is for model in evidence.models},
-        told=evidence.detail.told,
-        untold=evidence.detail.untold,
+        detail={name: (found.told, found.untold) for name, found in sources.items()},
     )
 
 

@@ -14,6 +14,8 @@ VERDICT_COLOURS = {"supported": GREEN, "contradicted": RED, "depends": ORANGE, "
 KINDS = {"fixed": (BLUE, "--"), "mixed": (ORANGE, "-"), "conditioned": (GREEN, "-")}  # what a model's name begins with
 MARKERS = "osvD^P"
 Curves = Mapping[str, Mapping[float, float]]
+Decibels = Mapping[float, Sequence[float]]  # of each octave, finest first, by stroke scale
+Detail = Mapping[str, tuple[Decibels, Decibels]]
 
 
 def claims_figure(
@@ -22,13 +24,13 @@ def claims_figure(
     centres: Curves,
     sights: Mapping[str, Mapping[str, float]],
     losses: Curves,
-    told: Mapping[float, Sequence[float]],
-    untold: Mapping[float, Sequence[float]],
+    detail: Detail,
 ) -> Figure:
     """Verdicts by the claim's name.
 
     `centres`: by network, the receptive field that sees each width; `sights`: by network, d' of fine strokes by layer;
-    `losses`: by model, style loss by stroke scale; `told`, `untold`: dB of each octave by stroke scale.
+    `losses`: by model, style loss by stroke scale; `detail`: by source, dB of each octave by stroke scale, told
+    and untold.
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 7.6), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12))
@@ -36,7 +38,7 @@ def claims_figure(
         _fields(a, centres)
         _losses(b, losses)
         _sights(c, sights)
-        _detail(d, told, untold)
+        _detail(d, detail)
         blocks = verdicts.get("c, residual blocks", "")
         _title(a, "a  Large strokes live in shallow layers", verdicts["a"])
         _title(b, "b  One scale transfers badly, a diverse range is robust", verdicts["b"], f"more blocks: {blocks}")
@@ -115,24 +117,27 @@ def _sights(axes: Axes, sights: Mapping[str, Mapping[str, float]]) -> None:
     axes.legend(fontsize=7.5)
 
 
-def _detail(axes: Axes, told: Mapping[float, Sequence[float]], untold: Mapping[float, Sequence[float]]) -> None:
-    """Bars from 0, which is the painting: finest octave and the next, side by side."""
-    scales = list(told)
-    for offset, (name, found), colour in zip(
-        (-0.2, 0.2), (("told s", told), ("untold", untold)), (BLUE, ORANGE), strict=True
-    ):
-        for octave, strength in enumerate((1.0, 0.5)):
-            xs = [place + offset + 0.17 * (octave - 0.5) for place in range(len(scales))]
-            label = f"{name}, {'finest' if octave == 0 else 'next'} octave"
-            axes.bar(xs, [found[scale][octave] for scale in scales], 0.16, color=colour, alpha=strength, label=label)
+def _detail(axes: Axes, detail: Detail) -> None:
+    """Bars from 0, which is the painting: finest octave and the next, side by side; a group for each source."""
+    labels: list[str] = []
+    for source, (told, untold) in detail.items():
+        start = len(labels) + (0.6 if labels else 0.0)
+        for offset, found, colour, name in ((-0.2, told, BLUE, "told s"), (0.2, untold, ORANGE, "untold")):
+            for octave, strength in enumerate((1.0, 0.5)):
+                xs = [start + place + offset + 0.17 * (octave - 0.5) for place in range(len(found))]
+                label = f"{name}, {'finest' if octave == 0 else 'next'} octave" if not labels else None
+                heights = [each[octave] for each in found.values()]
+                axes.bar(xs, heights, 0.16, color=colour, alpha=strength, label=label)
+        middle = start + (len(told) - 1) / 2
+        axes.text(middle, 0.97, source, transform=axes.get_xaxis_transform(), ha="center", va="top", color=GREY)
+        labels += [f"s = {scale:g}" for scale in told]
     axes.axhline(0, color="black", linewidth=0.8)
     axes.axhspan(-3, 3, color=GREY, alpha=0.12, linewidth=0, label="less than twice or half")
-    axes.set_ylim(*(sign * max(4.0, 1.4 * _largest(told, untold)) for sign in (-1, 1)))
-    axes.set_xticks(range(len(scales)))
-    axes.set_xticklabels([f"s = {scale:g}" for scale in scales])
+    values = [value for pair in detail.values() for found in pair for each in found.values() for value in each]
+    low, high = min(-4.0, *values), max(4.0, *values)
+    axes.set_ylim(low - 0.55 * (high - low), high + 0.15 * (high - low))  # the legend lies below the bars
+    count = len(next(iter(detail.values()))[0])
+    axes.set_xticks([place + 0.6 * (place // count) for place in range(len(labels))])
+    axes.set_xticklabels(labels)
     axes.set_ylabel("fine detail against the painting's, dB\n(above 0: noisier, below: smoother)")
     axes.legend(fontsize=7.5, ncols=2, loc="lower left")
-
-
-def _largest(*curves: Mapping[float, Sequence[float]]) -> float:
-    return max(abs(value) for curve in curves for each in curve.values() for value in each)

@@ -55,6 +55,7 @@ def test_networks_that_disagree_leave_it_open():
     panels = [panel(tuned(lambda field: field), "one"), panel(tuned(lambda field: 120 / field), "other")]
     claim = large_strokes_in_shallow_layers(panels)
     assert claim.verdict == DEPENDS
+    assert claim.found.startswith("supported by 1, contradicted by 1 of 2 networks: one: ")
     assert [claim.figures[name]["verdict"] for name in ("one", "other")] == [CONTRADICTED, SUPPORTED]
 
 
