@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brushnet import __version__
 from brushnet.evaluation.judge import CONTENT, LPIPS, PALETTE, SSIM, STYLE
 from brushnet.measure.control import Row, level_and_drift, resolution_drift, summarise
-from brushnet.measure.meters import kinship
+from brushnet.measure.meters import Meter, kinship
 
 if TYPE_CHECKING:
     from brushnet.evaluation.run import Evaluation
@@ -51,8 +51,9 @@ def as_dict(found: "Evaluation") -> dict[str, Any]:
 def summaries(found: "Evaluation") -> list[dict[str, Any]]:
     """One for each system, size and encoder, in the order in which they were given.
 
-    `resolution_drift_octaves` is against the system's first size. `*_drift`: by how much a figure changes with the
-    request (see `level_and_drift`).
+    `at_ends` counts the pictures measured at an end of what the encoder can tell: their strokes are at most, or at
+    least, so large. `resolution_drift_octaves` is against the system's first size. `*_drift`: by how much a figure
+    changes with the request (see `level_and_drift`).
     """
     made = []
     for system, size_px, rows, first in _groups(found.rows):
@@ -65,6 +66,7 @@ def summaries(found: "Evaluation") -> list[dict[str, Any]]:
                     "encoder": meter.name,
                     "photos": len({row.photo for row in rows}),
                     **summarise(rows, encoder=meter.name)._asdict(),
+                    "at_ends": _at_ends(rows, meter),
                     "resolution_drift_octaves": drift,
                     **_levels(rows),
                 }
@@ -95,7 +97,7 @@ def lines(found: "Evaluation") -> list[str]:
         "octaves: error, spread over photos, drift with the resolution; usable: met within 0.25 octave; "
         "in brackets: change with the request"
     )
-    text += _warnings(found)
+    text += [*_ends(found), *_warnings(found)]
     if found.skipped:
         text.append(f"{len(found.skipped)} skipped:")
         text += [f"{file}: {cause}" for file, cause in found.skipped]
@@ -154,6 +156,24 @@ def _number(value: float) -> str:
 def _with_drift(summary: Mapping[str, Any], name: str) -> str:
     value, drift = summary[name], summary[f"{name}_drift"]
     return "-" if math.isnan(value) else f"{value:.3g} ({drift:.2g})"
+
+
+def _at_ends(rows: Sequence[Row], meter: Meter) -> int:
+    low, high = meter.octaves
+    matched = [row.matched_octaves(meter.name) for row in rows]
+    return sum(octaves <= low + 1e-6 or octaves >= high - 1e-6 for octaves in matched)
+
+
+def _ends(found: "Evaluation") -> list[str]:
+    text = []
+    for meter in found.meters:
+        low, high = (2**octaves for octaves in meter.octaves)
+        if count := _at_ends(found.rows, meter):
+            text.append(
+                f"{count} of {len(found.rows)} pictures lie at an end of what {meter.name} can tell, s = {low:.2f} to "
+                f"{high:.2f}: their strokes are at most, or at least, so large"
+            )
+    return text
 
 
 def _warnings(found: "Evaluation") -> list[str]:

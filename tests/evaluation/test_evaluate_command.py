@@ -117,8 +117,18 @@ def test_pictures_of_a_perfect_painter_have_slope_one_and_no_style_loss(strokes_
     assert summary["style_loss"] < 0.01
     assert summary["palette_distance"] < 0.02
     assert summary["content_distance"] is None
+    assert summary["at_ends"] == 0
     assert (told()["model"], told()["trained_range"]) == (None, None)
     assert "perfect  compact  1.0" in capsys.readouterr().err.replace("0.99", "1.0")
+
+
+def test_pictures_beyond_what_can_be_told_are_counted(strokes_pixels, capsys) -> None:
+    save_perfect("perfect", strokes_pixels, scales=(0.5, 2.0))
+    images.write(Painting(strokes_pixels, name="painting", reference_px=100).render(2.0), "large/a_s2.png")
+    options = ("--pictures", "large", "--pictures", "perfect", "-o", "out", "--reference-px", "100")
+    assert evaluate(*options, model=None) == 0
+    assert [each["at_ends"] for each in told()["summaries"]] == [1, 1]
+    assert "2 of 3 pictures lie at an end of what compact can tell, s = 0.42 to 2.00" in capsys.readouterr().err
 
 
 def test_pictures_stand_beside_the_model_and_find_their_photos(save_model, strokes_pixels) -> None:
