@@ -12,7 +12,7 @@ VERDICTS = (SUPPORTED, CONTRADICTED, DEPENDS, NOT_TESTED)
 
 @dataclass(frozen=True)
 class Claim:
-    """`test` is written down before any figure is known: what would support the statement and what contradict it.
+    """`test` says what would support the statement and what contradict it, whatever the figures turn out to be.
 
     `found` says in words what decided; `figures` are all that were measured, by name, for claims.json.
     """

@@ -9,11 +9,10 @@ from statistics import fmean
 
 from brushnet.measure.layer_table import ALL_LEVELS, LOSS, Row
 from brushnet.probing.claim import DEPENDS, Claim, joint, rank_correlation, tally, verdict_of
-from brushnet.report.probe_plot import Panel
+from brushnet.report.probe_plot import SEEN_D_PRIME, Panel
 
-# A width counts where some layer tells it from its neighbour at all: below d' = 2 an observer errs in 16 % of its
-# answers and more, and which layer errs least is chance.
-SEEN_D_PRIME = 2.0
+# SEEN_D_PRIME: a width counts where some layer tells it from its neighbour at all. Below d' = 2 an observer errs in
+# 16 % of its answers and more, and which layer errs least is chance.
 FEWEST_WIDTHS = 4  # a rank correlation of fewer points is often 1 by chance
 CLEAR_CORRELATION = 0.6  # of 8 to 10 widths or layers: beyond it, one in twenty by chance
 CLEAR_SLOPE = 0.1  # octaves of receptive field for each octave of stroke width: less is no trend that matters

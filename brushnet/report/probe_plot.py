@@ -16,6 +16,7 @@ from brushnet.report.figure import STYLE
 
 COLOURS = "magma"
 TOP_D_PRIME = 8.0  # more is certainty
+SEEN_D_PRIME = 2.0  # where no layer reaches it, which one is best is chance
 ROW_IN, COLUMN_IN = 0.27, 0.42
 DARK_BELOW = 0.55  # of the colour scale: above it, black figures are readable
 TITLES = {"0": "one level: the picture as it is", ALL_LEVELS: "image pyramid: three levels summed"}
@@ -71,7 +72,14 @@ def _map(axes: Axes, panel: Panel, levels: str, *, first: bool) -> None:
     for row in shown:
         column = middles.index(row.middle)
         place = names.index(row.observer) if row.observer != LOSS else len(names) + 0.25
-        _cell(axes, row, column, place, norm, is_best=row.observer != LOSS and row.d_prime == best[row.middle])
+        _cell(
+            axes,
+            row,
+            column,
+            place,
+            norm,
+            is_best=row.observer != LOSS and row.d_prime == best[row.middle] >= SEEN_D_PRIME,
+        )
     if panel.unit == "px":
         _fields(axes, names, shown, middles)
     has_loss = any(row.observer == LOSS for row in shown)
@@ -95,11 +103,12 @@ def _cell(axes: Axes, row: Row, column: int, place: float, norm: PowerNorm, *, i
 
     shade = float(norm(min(max(row.d_prime, 0.0), TOP_D_PRIME)))
     axes.add_patch(Rectangle((column - 0.5, place - 0.5), 1, 1, facecolor=colormaps[COLOURS](shade), linewidth=0))
+    ink = "white" if shade < DARK_BELOW else "black"
     axes.text(
         column,
         place,
         f"{row.d_prime:.1f}".replace("-0.0", "0.0").replace("-", "\N{MINUS SIGN}"),
-        color="white" if shade < DARK_BELOW else "black",
+        color=ink,
         ha="center",
         va="center_baseline",
         fontsize=7,
@@ -107,7 +116,7 @@ def _cell(axes: Axes, row: Row, column: int, place: float, norm: PowerNorm, *, i
         zorder=3,
     )
     if is_best:
-        axes.add_patch(Rectangle((column - 0.45, place - 0.43), 0.9, 0.86, fill=False, edgecolor="white", linewidth=1))
+        axes.add_patch(Rectangle((column - 0.44, place - 0.41), 0.88, 0.82, fill=False, edgecolor=ink, linewidth=1))
 
 
 def _fields(axes: Axes, names: Sequence[str], shown: Sequence[Row], middles: Sequence[float]) -> None:
@@ -143,7 +152,9 @@ def _shares(axes: Axes, panel: Panel) -> None:
 
 def _legend(figure: Figure, *, unit: str) -> None:
     handles = [Rectangle((0, 0), 1, 1, facecolor="black", edgecolor="#bbbbbb", linewidth=1.2)]
-    labels = ["best layer for this width;  as trained: the sum over relu1_1, relu2_1 and relu3_1"]
+    labels = [
+        "best layer where any tells the widths apart (d\N{PRIME} of 2 or more);  as trained: the sum over relu1_1, relu2_1 and relu3_1"
+    ]
     if unit == "px":
         handles.insert(0, Line2D([], [], color="#1fb5d8", linewidth=2))  # type: ignore[arg-type]
         labels.insert(0, "receptive field (with the pyramid: of its coarsest level)")
