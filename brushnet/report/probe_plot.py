@@ -153,7 +153,8 @@ def _shares(axes: Axes, panel: Panel) -> None:
 def _legend(figure: Figure, *, unit: str) -> None:
     handles = [Rectangle((0, 0), 1, 1, facecolor="black", edgecolor="#bbbbbb", linewidth=1.2)]
     labels = [
-        "best layer where any tells the widths apart (d\N{PRIME} of 2 or more);  as trained: the sum over relu1_1, relu2_1 and relu3_1"
+        f"best layer, where any tells the widths apart (d\N{PRIME} of {SEEN_D_PRIME:g} or more);  "
+        "as trained: the sum over relu1_1, relu2_1 and relu3_1"
     ]
     if unit == "px":
         handles.insert(0, Line2D([], [], color="#1fb5d8", linewidth=2))  # type: ignore[arg-type]
