@@ -24,7 +24,6 @@ Array = NDArray[np.float64]
 
 SMALLEST_PX = 32  # short side of a picture, and of the pyramid's last level: the longest chord must fit in twice
 GRAIN_PX = 2.2  # what is finer is noise, canvas or rounding
-LOWEST_PEAK = 0.012  # share of all chords in a sixteenth of an octave; evenly over four octaves it would be 0.016
 PARTS = 3  # a side: nine parts of the picture
 _BIN_OCTAVES = 1 / 16
 _BLUR_OCTAVES = 0.1  # strokes of one brush vary by as much
@@ -32,9 +31,11 @@ _SWEET_PX = 6.0  # a level counts for widths from half of that to twice that
 _SHARP = 0.2, 0.5  # sharpness at which an edge begins to count, and counts in full; in smooth changes it is below 0.2
 _FEW = 100.0  # so many chords of a level are half believed
 _PRIOR = 10.0  # so many chords of the whole picture are added to those of a part
-# Every texture is densest near one pixel. A peak below 3 px must be 2.4 times as high as another to be taken for
-# strokes: else the bristles of a 24 px brush would be.
-_FINE_PX, _FINE_FACTOR = (3.0, 4.0), 0.42
+# What chords pile up to where there are no strokes of that width, as shares of all chords in a bin. Evenly over four
+# octaves they would be 0.016. Near the pixel they are more in every picture, whatever it shows and however it was
+# resized: this is about what was found in paintings and noise. A peak counts by what it rises above that.
+_BACKGROUND_PX = 3.3, 3.8, 4.5, 6.0, 8.0
+_BACKGROUND = 0.034, 0.026, 0.021, 0.017, 0.014
 _BINS = round(math.log2(LONGEST_PX / SHORTEST_PX) / _BIN_OCTAVES)  # of a chord's length in pixels of its level
 _GRID_W: Array = np.arange(math.log2(SHORTEST_PX), 10, _BIN_OCTAVES)  # log2 of widths in px
 
@@ -65,7 +66,7 @@ def stroke_width(picture_13HW: Tensor) -> Width:
     score_TW = _scores(levels)
     whole_W = _harmonic_mean(score_TW)  # strokes are all over a picture, an object's outlines are not
     best = _peak(whole_W)
-    if best is None or whole_W[best] < LOWEST_PEAK:
+    if best is None:
         return _nothing("no width stands out", profile)
     stroke_px = _refined_px(whole_W, best)
     if stroke_px < GRAIN_PX:
@@ -159,14 +160,11 @@ def _harmonic_mean(score_TW: Array) -> Array:
 
 
 def _peak(score_W: Array) -> int | None:
-    """Place of the highest peak, fine ones being handicapped; None where there is none."""
+    """Place of the peak that rises highest above the background; None where none does."""
     inner = score_W[1:-1]
     tops = 1 + ((inner > score_W[:-2]) & (inner >= score_W[2:])).nonzero()[0]
-    if len(tops) == 0:
-        return None
-    low, high = np.log2(_FINE_PX)
-    handicap = _FINE_FACTOR + (1 - _FINE_FACTOR) * np.clip((_GRID_W[tops] - low) / (high - low), 0, 1)
-    return int(tops[(score_W[tops] * handicap).argmax()])
+    rise = score_W[tops] - np.interp(_GRID_W[tops], np.log2(_BACKGROUND_PX), _BACKGROUND)
+    return int(tops[rise.argmax()]) if rise.max(initial=0) > 0 else None
 
 
 def _refined_px(score_W: Array, top: int) -> float:
