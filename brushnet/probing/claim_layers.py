@@ -106,6 +106,10 @@ def deeper_networks_capture_fine_strokes(panels: Sequence[Panel]) -> Claim:
     verdicts, words = [], []
     for panel in panels:
         sight = fine_sight(panel.rows)
+        if not sight:
+            verdicts.append(DEPENDS)
+            words.append(f"{panel.network}: no stroke of up to {FINE_PX:g} px among --widths")
+            continue
         layers = list(sight)
         trend = rank_correlation(range(len(layers)), list(sight.values())) if len(layers) > 1 else math.nan
         best, deepest = max(layers, key=sight.__getitem__), layers[-1]

@@ -109,3 +109,11 @@ def test_rank_correlation_shares_the_ranks_of_ties():
 def test_a_verdict_is_one_of_four():
     with pytest.raises(BrushnetError, match=r"a verdict is one of supported, .* got perhaps"):
         Claim("x", "", "", "perhaps", "")
+
+
+def test_without_fine_strokes_claim_c_stays_open():
+    whole = panel(lambda field, width: field)
+    broad = whole._replace(rows=[row for row in whole.rows if row.middle > 6])
+    claim = deeper_networks_capture_fine_strokes([broad])
+    assert claim.verdict == DEPENDS
+    assert "no stroke of up to 6 px among --widths" in claim.found

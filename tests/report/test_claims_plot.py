@@ -21,7 +21,7 @@ def test_the_figure_can_be_looked_at_with_and_without_figures_to_draw(tmp_path) 
     }
     empty = {
         "centres": {"one": {}},
-        "sights": {"one": {"relu1_1": 0.1}},
+        "sights": {"one": {}},
         "losses": {},
         "detail": {"optimised pictures": (told, told)},
     }
