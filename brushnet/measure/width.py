@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 SMALLEST_PX = 32  # short side of a picture, and of the pyramid's last level: the longest chord must fit in twice
 GRAIN_PX = 2.2  # what is finer is noise, canvas or rounding
+LARGEST_PIXELS = 4_000_000  # of a level; larger ones are passed over: a gigabyte more, for strokes below 6 px of 4000
+FEWEST_ACROSS = 4.5  # strokes; wider ones are too few to be told from what is depicted
 PARTS = 3  # a side: nine parts of the picture
 _BIN_OCTAVES = 1 / 16
 _BLUR_OCTAVES = 0.1  # strokes of one brush vary by as much
@@ -60,16 +62,17 @@ def stroke_width(picture_13HW: Tensor) -> Width:
     profile = octave_profile(picture)
     if min(height, width) < SMALLEST_PX:
         return _nothing(f"smaller than {SMALLEST_PX} px", profile)
-    levels = [(math.sqrt(height * width / math.prod(level.shape[-2:])), chords(level)) for level in _pyramid(picture)]
+    levels = _levels(picture)
+    finest_px = levels[0][0]
     if not any(len(found.length_px) for _, found in levels):
         return _nothing("a single colour" if not profile else "no edges, only smooth changes", profile)
     score_TW = _scores(levels)
     whole_W = _harmonic_mean(score_TW)  # strokes are all over a picture, an object's outlines are not
-    best = _peak(whole_W)
+    best = _peak(whole_W, finest_px, min(height, width) / FEWEST_ACROSS)
     if best is None:
         return _nothing("no width stands out", profile)
     stroke_px = _refined_px(whole_W, best)
-    if stroke_px < GRAIN_PX:
+    if stroke_px < GRAIN_PX * finest_px:
         return _nothing(f"nothing coarser than grain of {stroke_px:.1f} px", profile)
     return Width(stroke_px, _spread(score_TW, best), profile)
 
@@ -90,6 +93,14 @@ def octave_profile(picture_13HW: Tensor) -> list[float]:
 
 def _nothing(reason: str, profile: list[float]) -> Width:
     return Width(math.nan, (math.nan, math.nan), profile, reason)
+
+
+def _levels(picture_13HW: Tensor) -> list[tuple[float, Chords]]:
+    """Chords of each level, from the finest, and the size of its pixels in px of the picture."""
+    pyramid = _pyramid(picture_13HW)
+    small = [level for level in pyramid if math.prod(level.shape[-2:]) <= LARGEST_PIXELS]
+    pixels = math.prod(picture_13HW.shape[-2:])
+    return [(math.sqrt(pixels / math.prod(level.shape[-2:])), chords(level)) for level in small or pyramid[-1:]]
 
 
 def _pyramid(picture_13HW: Tensor, *, smallest_px: int = SMALLEST_PX) -> list[Tensor]:
@@ -159,11 +170,15 @@ def _harmonic_mean(score_TW: Array) -> Array:
     return 1 / (1 / (score_TW + 1e-4)).mean(axis=0)
 
 
-def _peak(score_W: Array) -> int | None:
-    """Place of the peak that rises highest above the background; None where none does."""
+def _peak(score_W: Array, finest_px: float, largest_px: float) -> int | None:
+    """Place of the peak, up to `largest_px`, that rises highest above the background; None where none does.
+
+    `finest_px` is the size of the finest level's pixels.
+    """
     inner = score_W[1:-1]
     tops = 1 + ((inner > score_W[:-2]) & (inner >= score_W[2:])).nonzero()[0]
-    rise = score_W[tops] - np.interp(_GRID_W[tops], np.log2(_BACKGROUND_PX), _BACKGROUND)
+    tops = tops[_GRID_W[tops] <= math.log2(largest_px)]
+    rise = score_W[tops] - np.interp(_GRID_W[tops] - math.log2(finest_px), np.log2(_BACKGROUND_PX), _BACKGROUND)
     return int(tops[rise.argmax()]) if rise.max(initial=0) > 0 else None
 
 

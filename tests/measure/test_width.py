@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from brushnet import images, seeds
+from brushnet.measure import width
 from brushnet.measure.known_widths import KINDS, known_width
 from brushnet.measure.painter import noise_photo, paint
 from brushnet.measure.width import octave_profile, stroke_width
@@ -49,6 +50,11 @@ def test_a_picture_enlarged_has_strokes_enlarged(bars: Tensor) -> None:
     for zoom in (0.5, 1.5, 2):
         resized = saved(images.resize(bars, round(256 * zoom), round(256 * zoom)))
         assert stroke_width(resized).stroke_px == pytest.approx(zoom * once, rel=0.05)
+
+
+def test_a_picture_of_many_pixels_is_measured_from_coarser_levels(bars: Tensor, monkeypatch) -> None:
+    monkeypatch.setattr(width, "LARGEST_PIXELS", 256 * 256 // 2)
+    assert stroke_width(bars).stroke_px == pytest.approx(10, rel=0.1)
 
 
 @pytest.mark.parametrize(
