@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 SMALLEST_PX = 32  # short side of a picture, and of the pyramid's last level: the longest chord must fit in twice
 GRAIN_PX = 2.2  # what is finer is noise, canvas or rounding
-LARGEST_PIXELS = 4_000_000  # of a level; larger ones are passed over: a gigabyte more, for strokes below 6 px of 4000
+LARGEST_PIXELS = 2_500_000  # of a level; larger ones are passed over: a gigabyte more, for strokes below 6 px
 FEWEST_ACROSS = 4.5  # strokes; wider ones are too few to be told from what is depicted
 PARTS = 3  # a side: nine parts of the picture
 _BIN_OCTAVES = 1 / 16
