@@ -5,7 +5,12 @@ the chords between edges are measured (`chords.py`). Strokes of one width make t
 else is in a picture spreads over all lengths. The width is where, over all levels, they pile up most.
 
 There is no calibration constant: a length is a length. What is chosen below decides which peak is believed, not where
-it lies. Shapes: N chords, T parts of the picture, W widths of a grid.
+it lies.
+
+On 162 pictures of known width (`scripts/calibrate_meter.py width`, those of 256 and 512 px) the error is 1.7 % in the
+median and at most 15 % on 156; the other six are painter's brushes, off by up to a factor of eight where bristles or an
+object in the photo were taken for strokes. Of 20 real paintings resized over two octaves the width follows with a
+slope of 0.99 in the median, 0.85 to 1.15 on 13. Shapes: N chords, T parts of the picture, W widths of a grid.
 """
 
 import math
