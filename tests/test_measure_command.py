@@ -143,14 +143,14 @@ def test_with_a_painting_the_scale_is_told_with_its_confidence(painting, capsys)
     assert low <= smaller["matched_octaves"] <= high
     assert smaller["matched_octaves"] == pytest.approx(0.485, abs=0.15)
     assert smaller["matched_scale"] == pytest.approx(2 ** smaller["matched_octaves"], abs=1e-3)
-    assert list(smaller["encoders"]) == ["compact"]
-    assert smaller["encoders"]["compact"]["matched_octaves"] == smaller["matched_octaves"]
+    assert list(smaller["encoders"]) == ["steerable"]
+    assert smaller["encoders"]["steerable"]["matched_octaves"] == smaller["matched_octaves"]
     assert grey["matched_octaves"] is grey["confidence"] is grey["match_distance"] is None
-    assert grey["encoders"]["compact"]["matched_octaves"] is None
+    assert grey["encoders"]["steerable"]["matched_octaves"] is None
 
 
 def test_the_table_has_the_scale_beside_the_width(painting, capsys, monkeypatch):
-    monkeypatch.setattr(meters, "matched_octaves", lambda picture, statistics: Match(0.5, 0.1))
+    monkeypatch.setattr(meters, "matched_octaves", lambda picture, statistics: Match(0.5, 0.1, 0.4, 0.6))
     headings, painted = measured(capsys, "painting.png", "--style", "painting.png").out.splitlines()
     assert headings.split()[-1] == "SCALE"
     assert painted[headings.index("SCALE") :].startswith("1.41, +0.50 octave (")

@@ -1,6 +1,6 @@
 """Encoders to measure with: never the network that a model was trained against, which would flatter it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from torchvision.models import squeezenet1_1
 
 from brushnet.errors import UserError
 from brushnet.lossnet.sources import TORCHVISION, load_lossnet
-
-Encoder = Callable[[Tensor], Mapping[str, Tensor]]  # RGB (B, 3, H, W) in [0, 1] -> features (B, C, H, W) by layer
+from brushnet.measure.bank import SteerableTexture
+from brushnet.measure.texture import NetworkTexture, Texture
 
 VGG_LAYERS = ("relu1_2", "relu2_1", "relu3_1")
 
@@ -52,25 +52,29 @@ class SqueezeNet:
         return found
 
 
-def open_encoder(source: str) -> Encoder:
-    """`compact`, a torchvision network (`vgg19`, `vgg16`), or a file of VGG or SqueezeNet 1.1 weights.
+def open_encoder(source: str) -> Texture:
+    """`steerable` (filters, nothing learned), `compact`, a torchvision network (`vgg19`, `vgg16`), or a file of VGG or
+    SqueezeNet 1.1 weights.
 
     UserError for anything else.
     """
+    if source == "steerable":
+        return SteerableTexture()
     if source in ("compact", *TORCHVISION):
-        arch = source if source in TORCHVISION else "vgg19"
-        return _vgg("compact" if source == "compact" else "torchvision", arch=arch)
+        return _vgg(
+            "compact" if source == "compact" else "torchvision", arch=source if source in TORCHVISION else "vgg19"
+        )
     if not Path(source).is_file():
-        raise UserError(f"--encoder {source}: no such file, nor one of compact, {', '.join(TORCHVISION)}")
+        raise UserError(f"--encoder {source}: no such file, nor one of steerable, compact, {', '.join(TORCHVISION)}")
     try:
-        return load_squeezenet(source)
+        return NetworkTexture(load_squeezenet(source), DEFAULT_LAYERS)
     except UserError:
         return _vgg(source, arch="vgg19")
 
 
-def _vgg(source: str, *, arch: str) -> Encoder:
+def _vgg(source: str, *, arch: str) -> Texture:
     net = load_lossnet(source, arch=arch, layers=VGG_LAYERS)
-    return lambda picture_B3HW: net.features(picture_B3HW, VGG_LAYERS)
+    return NetworkTexture(lambda picture_B3HW: net.features(picture_B3HW, VGG_LAYERS), VGG_LAYERS)
 
 
 def load_squeezenet(path: str | PathLike[str], *, layers: tuple[str, ...] = DEFAULT_LAYERS) -> SqueezeNet:

@@ -13,10 +13,10 @@ from torch import Tensor
 from brushnet.errors import UserError
 from brushnet.measure.control import DISTANCE, MATCHED
 from brushnet.measure.encoders import open_encoder
-from brushnet.measure.matched import PaintingStatistics, matched_octaves, painting_statistics
+from brushnet.measure.matched import Match, PaintingStatistics, matched_octaves, painting_statistics
 from brushnet.strokes import Painting
 
-DEFAULT_ENCODER = "compact"
+DEFAULT_ENCODER = "steerable"
 # A larger picture is measured on tiles, four at most: what an encoder holds of 4096 px would be tens of gigabytes.
 LARGEST_PIXELS = 1_500_000
 TILE_PX = 768
@@ -43,6 +43,11 @@ class Meter(NamedTuple):
         """The smallest and the largest scale that it can tell."""
         return float(self.statistics.octaves[0]), float(self.statistics.octaves[-1])
 
+    def match(self, picture_13HW: Tensor) -> Match:
+        """As `matched_octaves`; of a picture of more than LARGEST_PIXELS the medians over four tiles."""
+        matches = [matched_octaves(tile, self.statistics) for tile in _tiles(picture_13HW)]
+        return Match(*(_median(column) for column in zip(*matches, strict=True)))
+
 
 def encoder_name(source: str) -> str:
     """The source itself, of a file its name without folder and suffix."""
@@ -55,9 +60,10 @@ def open_meters(sources: Sequence[str], painting: Painting) -> list[Meter]:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"--encoder {name} is given twice; figures are told apart by the encoder's name")
-    encoders = [open_encoder(source) for source in sources]
+    textures = [open_encoder(source) for source in sources]
     return [
-        Meter(name, painting_statistics(painting, encode=encode)) for name, encode in zip(names, encoders, strict=True)
+        Meter(name, painting_statistics(painting, texture=texture))
+        for name, texture in zip(names, textures, strict=True)
     ]
 
 
@@ -67,16 +73,11 @@ def scale_judge(meters: Sequence[Meter]) -> Callable[[Tensor, Tensor | None, flo
 
 
 def matched_figures(picture_13HW: Tensor, meters: Sequence[Meter]) -> dict[str, float]:
-    """`matched_octaves/NAME` and `distance/NAME` for each meter, NaN where there is no texture to measure.
-
-    Of a picture of more than LARGEST_PIXELS the median over four tiles.
-    """
-    tiles = _tiles(picture_13HW)
+    """`matched_octaves/NAME` and `distance/NAME` for each meter, NaN where there is no texture to measure."""
     figures = {}
     for meter in meters:
-        matches = [matched_octaves(tile, meter.statistics) for tile in tiles]
-        figures[f"{MATCHED}/{meter.name}"] = _median([match.octaves for match in matches])
-        figures[f"{DISTANCE}/{meter.name}"] = _median([match.distance for match in matches])
+        match = meter.match(picture_13HW)
+        figures[f"{MATCHED}/{meter.name}"], figures[f"{DISTANCE}/{meter.name}"] = match.octaves, match.distance
     return figures
 
 
@@ -86,6 +87,8 @@ def kinship(encoder: str, lossnet: str | None) -> str:
     `own` where it is that network, `relative` where one of them was distilled or cut from the other, `independent`, and
     `unknown` where the names do not tell. What measures by `own` or `relative` flatters the model.
     """
+    if _family(encoder) == "filters":  # learned from nothing
+        return "independent"
     if lossnet is None:
         return "unknown"
     if Path(lossnet).stem == encoder or lossnet == f"torchvision {encoder}":

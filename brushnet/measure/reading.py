@@ -10,11 +10,8 @@ from torch import Tensor
 
 from brushnet import images
 from brushnet.errors import ImageError, UserError
-from brushnet.measure.matched import matched_octaves
-from brushnet.measure.meters import Meter, matched_figures
+from brushnet.measure.meters import Meter
 from brushnet.measure.width import Width, stroke_width
-
-SMALLEST_PART_PX = 64  # short side of the quarters that the confidence comes from
 
 
 class Scale(NamedTuple):
@@ -58,25 +55,12 @@ def read(file: Path, meters: Sequence[Meter]) -> Reading:
 
 
 def match(picture_13HW: Tensor, meter: Meter) -> Scale:
-    """Scale by one encoder, with confidence from how far the quarters of the picture agree."""
+    """Scale by one encoder."""
     try:
-        figures = matched_figures(picture_13HW, [meter])
-    except UserError:  # too small for the encoder: one picture among others, no wrong request
+        found = meter.match(picture_13HW)
+    except UserError:  # too small for the meter: one picture among others, no wrong request
         return Scale(math.nan, None, math.nan)
-    octaves, distance = (figures[f"{kind}/{meter.name}"] for kind in ("matched_octaves", "distance"))
-    parts = [matched_octaves(part, meter.statistics).octaves for part in _quarters(picture_13HW)]
-    known = [part for part in parts if math.isfinite(part)]
-    if math.isnan(octaves) or len(known) < 2:
-        return Scale(octaves, None, distance)
-    error = 1.96 * float(torch.tensor(known, dtype=torch.float64).std()) / math.sqrt(len(known))
-    return Scale(octaves, (octaves - error, octaves + error), distance)
-
-
-def _quarters(picture_13HW: Tensor) -> list[Tensor]:
-    height, width = (side // 2 for side in picture_13HW.shape[-2:])
-    if min(height, width) < SMALLEST_PART_PX:
-        return []
-    return [picture_13HW[..., top : top + height, left : left + width] for top in (0, height) for left in (0, width)]
+    return Scale(found.octaves, None if math.isnan(found.low) else (found.low, found.high), found.distance)
 
 
 def as_entry(reading: Reading) -> dict[str, Any]:

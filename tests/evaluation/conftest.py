@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from brushnet import images, models, seeds
 from brushnet.losses import LossSpec
 from brushnet.measure import meters
-from brushnet.measure.matched import Encoder, PaintingStatistics, painting_statistics
+from brushnet.measure.matched import PaintingStatistics, painting_statistics
 from brushnet.measure.painter import paint
+from brushnet.measure.texture import Texture
 from brushnet.models import ModelMeta, StyleModel
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting
@@ -27,25 +27,16 @@ def known_paintings() -> dict[tuple, PaintingStatistics]:
 
 @pytest.fixture(autouse=True)
 def quick_meters(monkeypatch: pytest.MonkeyPatch, known_paintings: dict[tuple, PaintingStatistics]) -> None:
-    """Random filters for `compact` and `steerable`, a coarse grid of scales, each painting looked at once."""
-    draws = seeds.rng(0, "test encoder")
-    filters = torch.from_numpy(draws.standard_normal((8, 3, 5, 5), dtype="float32")) / 8
+    """The filter bank for `compact` too, few scales, each painting looked at once."""
 
-    def encode(picture_B3HW: Tensor) -> dict[str, Tensor]:
-        return {"one": F.relu(F.conv2d(picture_B3HW - 0.5, filters))}
-
-    def statistics(painting: Painting, *, encode: Encoder) -> PaintingStatistics:
+    def statistics(painting: Painting, *, texture: Texture) -> PaintingStatistics:
         key = (painting.reference_px, painting.pixels.shape)
         if key not in known_paintings:
-            known_paintings[key] = painting_statistics(
-                painting, encode=encode, octaves=(-1.25, 1.25), step_octaves=0.25
-            )
+            known_paintings[key] = painting_statistics(painting, texture=texture, octaves=(-1.25, 1.25))
         return known_paintings[key]
 
     real = meters.open_encoder
-    monkeypatch.setattr(
-        meters, "open_encoder", lambda source: encode if source in ("compact", "steerable") else real(source)
-    )
+    monkeypatch.setattr(meters, "open_encoder", lambda source: real("steerable" if source == "compact" else source))
     monkeypatch.setattr(meters, "painting_statistics", statistics)
 
 

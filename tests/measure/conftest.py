@@ -4,8 +4,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from brushnet import images, seeds
-from brushnet.measure.matched import Encoder
+from brushnet.measure.bank import SteerableTexture
 from brushnet.measure.painter import paint
+from brushnet.measure.texture import Encoder, NetworkTexture, Texture
 from brushnet.strokes import Painting
 
 
@@ -21,6 +22,11 @@ def encode() -> Encoder:
         return {"one": one, "two": F.relu(F.conv2d(F.avg_pool2d(one, 2), second))}
 
     return encode
+
+
+@pytest.fixture(scope="session", params=["network", "steerable"])
+def texture(request: pytest.FixtureRequest, encode: Encoder) -> Texture:
+    return NetworkTexture(encode, ("one", "two")) if request.param == "network" else SteerableTexture()
 
 
 @pytest.fixture(scope="session")

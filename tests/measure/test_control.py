@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from brushnet.measure.bank import SteerableTexture
 from brushnet.measure.control import (
     Row,
     control_curve,
@@ -14,14 +15,14 @@ from brushnet.measure.control import (
     summarise,
     usable_range,
 )
-from brushnet.measure.matched import Encoder, painting_statistics
+from brushnet.measure.matched import painting_statistics
 from brushnet.measure.meters import Meter, scale_judge
 from brushnet.strokes import Painting
 
 
 @pytest.fixture(scope="module")
-def meter(painting: Painting, encode: Encoder) -> Meter:
-    return Meter("test", painting_statistics(painting, encode=encode, octaves=(-1.25, 1.0)))
+def meter(painting: Painting) -> Meter:
+    return Meter("test", painting_statistics(painting, texture=SteerableTexture(), octaves=(-1.25, 1.0)))
 
 
 def row(photo: str, requested: float, matched: float, *, seen: bool = True, **figures: float) -> Row:

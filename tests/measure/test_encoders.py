@@ -6,7 +6,10 @@ from torchvision.models import squeezenet1_1
 
 from brushnet import seeds
 from brushnet.errors import UserError
-from brushnet.measure.encoders import SQUEEZENET_LAYERS, SqueezeNet, load_squeezenet
+from brushnet.measure.bank import SteerableTexture
+from brushnet.measure.encoders import SQUEEZENET_LAYERS, SqueezeNet, load_squeezenet, open_encoder
+from brushnet.measure.texture import NetworkTexture
+from tests.conftest import vgg_state
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +62,28 @@ def test_a_missing_file_junk_and_another_network_are_refused(tmp_path: Path) -> 
         torch.save(other, tmp_path / "other.pth")
         with pytest.raises(UserError, match=r"other\.pth holds no SqueezeNet 1\.1 in torchvision's key layout"):
             load_squeezenet(tmp_path / "other.pth")
+
+
+def test_encoders_open_by_name_and_by_file(weights: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    assert isinstance(open_encoder("steerable"), SteerableTexture)
+    torch.save(weights, tmp_path / "squeezenet.pth")
+    torch.save(vgg_state(), tmp_path / "vgg.pth")
+    layers = {
+        "compact": ("relu1_2", "relu2_1", "relu3_1"),
+        str(tmp_path / "squeezenet.pth"): ("fire2", "fire3", "fire4"),
+    }
+    for source, names in layers.items():
+        texture = open_encoder(source)
+        assert isinstance(texture, NetworkTexture)
+        assert tuple(texture.weights) == names
+        assert len(texture.maps(torch.rand(1, 3, 48, 48))) == 3
+
+
+def test_an_unknown_encoder_is_refused_with_those_at_hand(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"--encoder alexnet: no such file, nor one of steerable, compact, vgg16, vgg19"
+    ):
+        open_encoder("alexnet")
+    (tmp_path / "junk.pth").write_bytes(b"junk")
+    with pytest.raises(UserError, match=r"junk\.pth cannot be read as weights"):
+        open_encoder(str(tmp_path / "junk.pth"))

@@ -4,88 +4,146 @@ import pytest
 import torch
 
 from brushnet.errors import UserError
+from brushnet.measure.bank import SteerableTexture
 from brushnet.measure.matched import (
-    Encoder,
     PaintingStatistics,
-    distance_curve,
+    distance_curves,
     matched_octaves,
     painting_statistics,
     parabolic_minimum,
 )
+from brushnet.measure.painter import noise_photo, paint
+from brushnet.measure.texture import Texture
 from brushnet.strokes import Painting
 
 
 @pytest.fixture(scope="session")
-def statistics(painting: Painting, encode: Encoder) -> PaintingStatistics:
-    return painting_statistics(painting, encode=encode, octaves=(-1.25, 1.0))
+def statistics(painting: Painting, texture: Texture) -> PaintingStatistics:
+    return painting_statistics(painting, texture=texture)
 
 
-@pytest.mark.parametrize("octaves", [-0.9, -0.31, 0.0, 0.44, 0.8])
+@pytest.fixture(scope="module")
+def steerable(painting: Painting) -> PaintingStatistics:
+    return painting_statistics(painting, texture=SteerableTexture())
+
+
+@pytest.mark.parametrize("octaves", [-0.7, -0.31, 0.0, 0.44, 1.0])
 def test_a_rescaled_painting_is_found_at_its_scale(
     painting: Painting, statistics: PaintingStatistics, octaves: float
 ) -> None:
     match = matched_octaves(painting.render(2.0**octaves), statistics)
-    assert match.octaves == pytest.approx(octaves, abs=0.04)
-    assert match.distance < 0.02
+    assert match.octaves == pytest.approx(octaves, abs=0.08)
+    assert match.low <= octaves <= match.high
+    assert match.distance < 0.1
 
 
-@pytest.mark.parametrize("octaves", [-0.31, 0.2])
-def test_part_of_a_rescaled_painting_is_found_at_its_scale(
-    painting: Painting, statistics: PaintingStatistics, octaves: float
+@pytest.mark.parametrize("octaves", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("corner", ["top left", "bottom right"])
+def test_a_part_of_a_rescaled_painting_is_found_at_its_scale(
+    painting: Painting, statistics: PaintingStatistics, octaves: float, corner: str
 ) -> None:
     whole = painting.render(2.0**octaves)
-    part = whole[..., : whole.shape[-2] * 2 // 3, : whole.shape[-1] * 2 // 3]
-    assert matched_octaves(part, statistics).octaves == pytest.approx(octaves, abs=0.2)
+    height, width = (side * 5 // 8 for side in whole.shape[-2:])
+    part = whole[..., :height, :width] if corner == "top left" else whole[..., -height:, -width:]
+    assert matched_octaves(part, statistics).octaves == pytest.approx(octaves, abs=0.12)
 
 
-def test_the_grid_ends_where_the_painting_would_be_enlarged(painting: Painting, encode: Encoder) -> None:
-    statistics = painting_statistics(painting, encode=encode, octaves=(0.0, 3.0))
-    assert statistics.octaves.tolist() == [k / 8 for k in range(9)]
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda picture: picture.flip(-1),
+        lambda picture: picture.flip(-2),
+        lambda picture: picture.rot90(dims=(-2, -1)),
+        lambda picture: picture.rot90(2, dims=(-2, -1)),
+        lambda picture: 0.1 + 0.6 * picture,
+        lambda picture: 0.5 * picture,
+        lambda picture: picture + 0.05,
+    ],
+    ids=["mirrored", "upside down", "turned", "turned twice", "less contrast", "dark", "bright"],
+)
+def test_flips_turns_brightness_and_contrast_do_not_move_the_matched_scale(
+    painting: Painting, steerable: PaintingStatistics, change
+) -> None:
+    picture = 0.1 + 0.8 * painting.render(2.0**0.3)
+    plain = matched_octaves(picture, steerable).octaves
+    assert plain == pytest.approx(0.3, abs=0.08)
+    assert matched_octaves(change(picture), steerable).octaves == pytest.approx(plain, abs=0.02)
 
 
-def test_contrast_does_not_move_the_matched_scale(painting: Painting, statistics: PaintingStatistics) -> None:
-    picture = painting.render(2.0**0.3)
-    plain = matched_octaves(picture, statistics).octaves
-    assert matched_octaves(0.5 + 0.7 * (picture - 0.5), statistics).octaves == pytest.approx(plain, abs=0.15)
+def test_other_photos_painted_with_these_strokes_are_told_by_their_width() -> None:
+    painted = paint(noise_photo(320, 400, seed=1), stroke_px=16, seed=1)
+    painting = Painting((255 * painted[0]).to(torch.uint8), name="painted", reference_px=160)
+    statistics = painting_statistics(painting, texture=SteerableTexture())
+    found = []
+    for octaves in (-0.4, 0.3, 0.8):
+        other = paint(noise_photo(200, 220, seed=2), stroke_px=8 * 2**octaves, seed=2)
+        found.append(matched_octaves(other, statistics).octaves - octaves)
+    assert max(map(abs, found)) < 0.35
+    assert sum(map(abs, found)) / len(found) < 0.25
+
+
+def test_the_grid_reaches_from_48_px_to_a_step_beyond_the_paintings_own_size(
+    painting: Painting, statistics: PaintingStatistics
+) -> None:
+    smallest, largest = (painting.reference_px * 2 ** float(statistics.octaves[end]) for end in (0, -1))
+    assert 48 / 2**0.25 < smallest <= 48
+    assert largest == pytest.approx(painting.short_px * 2**0.25)
+    assert statistics.octaves.diff().allclose(torch.tensor(0.25))
+
+
+def test_octaves_and_step_bound_the_grid(painting: Painting, texture: Texture) -> None:
+    statistics = painting_statistics(painting, texture=texture, octaves=(-0.5, 0.5), step_octaves=0.5)
+    assert statistics.octaves.tolist() == [-0.5, 0.0, 0.5]
 
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
-def test_a_blank_picture_has_no_matched_scale(statistics: PaintingStatistics, value: float) -> None:
-    match = matched_octaves(torch.full((1, 3, 90, 120), value), statistics)
-    assert math.isnan(match.octaves)
-    assert math.isnan(match.distance)
+def test_a_single_colour_has_no_matched_scale(statistics: PaintingStatistics, value: float) -> None:
+    assert all(map(math.isnan, matched_octaves(torch.full((1, 3, 90, 120), value), statistics)))
+
+
+def test_a_smooth_change_has_no_matched_scale(statistics: PaintingStatistics) -> None:
+    across = torch.linspace(0, 1, 200).expand(1, 3, 120, 200)
+    rounded = (across * 255).round() / 255
+    hill = (torch.linspace(-1, 1, 200).square() * 0.5).expand(1, 3, 120, 200)
+    for picture in (across, rounded, hill):
+        assert math.isnan(matched_octaves(picture, statistics).octaves)
 
 
 def test_a_picture_too_small_to_measure_is_refused(statistics: PaintingStatistics) -> None:
-    with pytest.raises(UserError, match=r"a picture of \(20, 90\) px is too small to be measured: at least 24 px"):
+    with pytest.raises(UserError, match=r"a picture of 90 x 20 px is too small to be measured: at least 48 px"):
         matched_octaves(torch.rand(1, 3, 20, 90), statistics)
 
 
-def test_a_small_picture_is_measured_without_the_coarse_level(
-    painting: Painting, statistics: PaintingStatistics
-) -> None:
-    picture = painting.render(1.0)[..., :40, :40]
-    assert matched_octaves(picture, statistics).octaves == pytest.approx(0, abs=0.5)
+def test_the_smallest_picture_is_measured(painting: Painting, statistics: PaintingStatistics) -> None:
+    match = matched_octaves(painting.render(1.0)[..., :48, :48], statistics)
+    assert statistics.octaves[0] <= match.octaves <= statistics.octaves[-1]
 
 
-def test_a_painting_too_small_for_the_grid_is_refused(encode: Encoder) -> None:
-    tiny = Painting(torch.zeros(3, 40, 40, dtype=torch.uint8), name="tiny", reference_px=128)
+def test_a_painting_too_small_for_the_grid_is_refused(texture: Texture) -> None:
+    tiny = Painting(torch.zeros(3, 45, 45, dtype=torch.uint8), name="tiny", reference_px=128)
     with pytest.raises(
-        UserError, match=r"tiny is 40 px on its short side; .* scales from 0\.5 it must have at least 76 px"
+        UserError, match=r"tiny is 45 px on its short side; .* scales from 0\.375 it must have at least 57 px"
     ):
-        painting_statistics(tiny, encode=encode, octaves=(-1.0, 1.0))
+        painting_statistics(tiny, texture=texture)
 
 
-def test_the_distance_curve_falls_to_its_minimum_and_rises_again(
+def test_every_tile_has_its_curve_and_the_painting_itself_is_next_to_nothing_away(
     painting: Painting, statistics: PaintingStatistics
 ) -> None:
-    curve = distance_curve(painting.render(1.0), statistics)
-    assert curve is not None
-    lowest = int(curve.argmin())
-    assert statistics.octaves[lowest] == 0
-    assert curve[lowest] == pytest.approx(0, abs=1e-4)
-    assert (curve[: lowest + 1].diff() < 0).all()
-    assert (curve[lowest:].diff() > 0).all()
+    curves = distance_curves(painting.render(2.0**0.75), statistics)
+    assert curves is not None
+    nearest = statistics.octaves[curves.argmin(dim=1)]
+    assert ((nearest - 0.75).abs() <= 0.25).float().mean() > 0.9
+    assert curves.exp().min() < 0.05
+
+
+def test_a_picture_of_few_strokes_is_measured_with_less_confidence(
+    painting: Painting, steerable: PaintingStatistics
+) -> None:
+    many, few = paint(noise_photo(300, 300, seed=3), stroke_px=8, seed=3), torch.full((1, 3, 150, 150), 0.5)
+    few[..., 70:75, :] = 0.2
+    intervals = [match.high - match.low for match in (matched_octaves(each, steerable) for each in (many, few))]
+    assert intervals[0] < intervals[1] or intervals[0] < 0.5
 
 
 def test_parabolic_minimum_is_exact_for_a_parabola_and_stays_at_the_ends() -> None:

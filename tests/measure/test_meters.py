@@ -5,7 +5,8 @@ import torch
 
 from brushnet.errors import UserError
 from brushnet.measure import meters
-from brushnet.measure.matched import Encoder, painting_statistics
+from brushnet.measure.bank import SteerableTexture
+from brushnet.measure.matched import painting_statistics
 from brushnet.measure.meters import Meter, encoder_name, kinship, matched_figures, open_meters
 from brushnet.strokes import Painting
 
@@ -43,9 +44,11 @@ def test_two_encoders_of_one_name_are_refused(painting: Painting) -> None:
 
 
 def test_a_large_picture_is_measured_on_tiles_as_the_whole_is(
-    painting: Painting, encode: Encoder, monkeypatch: pytest.MonkeyPatch
+    painting: Painting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meter = Meter("e", painting_statistics(painting, encode=encode, octaves=(-1.25, 1.0), step_octaves=0.25))
+    meter = Meter(
+        "e", painting_statistics(painting, texture=SteerableTexture(), octaves=(-1.25, 1.0), step_octaves=0.25)
+    )
     assert meter.octaves == (-1.25, 1.0)
     whole = matched_figures(painting.render(1.5), [meter])
     monkeypatch.setattr(meters, "LARGEST_PIXELS", 10_000)
@@ -56,6 +59,8 @@ def test_a_large_picture_is_measured_on_tiles_as_the_whole_is(
     assert tiles != whole
 
 
-def test_a_blank_picture_has_no_scale(painting: Painting, encode: Encoder) -> None:
-    meter = Meter("e", painting_statistics(painting, encode=encode, octaves=(-1.25, 0.0), step_octaves=0.25))
+def test_a_blank_picture_has_no_scale(painting: Painting) -> None:
+    meter = Meter(
+        "e", painting_statistics(painting, texture=SteerableTexture(), octaves=(-1.25, 0.0), step_octaves=0.25)
+    )
     assert math.isnan(matched_figures(torch.full((1, 3, 64, 64), 0.5), [meter])["matched_octaves/e"])
