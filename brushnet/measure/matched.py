@@ -68,8 +68,8 @@ def painting_statistics(
 ) -> PaintingStatistics:
     """Tiles of S_s on a grid of log2 s.
 
-    It begins where the painting has a short side of 48 px or just below, and ends a step above the painting's own size, so that this
-    is found too, or at a short side of 2048 px.
+    It begins where the painting has a short side of 48 px or just below, and ends a step above the painting's own size,
+    so that this is found too, or at a short side of 2048 px.
     """
     to_octaves = -math.log2(painting.reference_px)
     lowest = max(octaves[0], math.log2(SMALLEST_SCALE_PX) + to_octaves)
