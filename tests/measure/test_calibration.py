@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from brushnet import images
-from brushnet.measure import calibration
+from brushnet import images, seeds
+from brushnet.measure import calibration, matched_calibration
+from brushnet.measure.bank import SteerableTexture
 from brushnet.measure.calibration import Row, calibrate_width, known_pictures, summarise
-from brushnet.measure.painter import noise_photo
+from brushnet.measure.matched_calibration import calibrate_matched
+from brushnet.measure.painter import noise_photo, paint
+from brushnet.strokes import Painting
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "calibrate_meter.py"
 
@@ -82,3 +85,50 @@ def test_what_was_not_found_is_null_and_nothing(script) -> None:
 def test_a_folder_that_is_not_there_is_refused_in_one_line(script, capsys, tmp_path: Path) -> None:
     assert script.main(["width", "--photos", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.startswith("calibrate_meter: error: folder not found: ")
+
+
+def test_every_kind_of_known_scale_is_measured_and_summed_up() -> None:
+    painted = images.to_uint8(paint(noise_photo(140, 170), stroke_px=9)[0])
+    photos = [noise_photo(60, 80, seed=seed) for seed in (1, 2)]
+    seen = []
+    rows = calibrate_matched(
+        {"a": painted}, SteerableTexture(), photos=photos, each=1, progress=lambda *told: seen.append(told)
+    )
+    assert [told[0] for told in seen] == [1, 2, 3]
+    assert {row.kind for row in rows} == set(matched_calibration.KINDS)
+    assert all(row.octaves <= math.log2(140 / 256) + 1e-6 for row in rows if row.painting == "a")
+    summaries = matched_calibration.summarise(rows)
+    assert [summary.kind for summary in summaries] == list(matched_calibration.KINDS)
+    assert summaries[0].worst_error < 0.15
+    assert summaries[0].within_015 == 1
+
+
+def test_the_same_seed_draws_the_same_pictures_and_another_one_others() -> None:
+    painting = Painting(images.to_uint8(noise_photo(140, 170)[0]), name="a", reference_px=256)
+
+    def drawn(seed: int) -> list[float]:
+        pictures = matched_calibration._rescaled(painting, 2, seeds.rng(seed, "calibration", 1))
+        return [octaves for _, octaves, _ in pictures]
+
+    assert drawn(0) == drawn(0) != drawn(1)
+
+
+def test_nothing_found_counts_as_infinitely_off() -> None:
+    rows = [matched_calibration.Row("whole", "a", 0.5, measured, measured == 0.5) for measured in (0.5, 0.6, math.nan)]
+    (summary,) = matched_calibration.summarise(rows)
+    assert (summary.pictures, summary.within_015, summary.worst_error) == (3, pytest.approx(2 / 3), math.inf)
+    assert summary.median_error == pytest.approx(0.1)
+    assert summary.inside_confidence == pytest.approx(1 / 3)
+
+
+def test_the_script_tells_the_matched_scale_as_a_table_and_as_json(script, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(matched_calibration, "STROKES_PX", ())
+    images.write(paint(noise_photo(140, 170), stroke_px=9), tmp_path / "a.png")
+    assert script.main(["matched", "--paintings", str(tmp_path), "--each", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["whole", "part", "changed part"]
+    assert script.main(["matched", "--paintings", str(tmp_path), "--each", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["rows"]) == len(found["summary"]) == 3
+    assert script.main(["matched", "--encoder", "alexnet"]) == 2
+    assert "calibrate_meter: error: --encoder alexnet: no such file" in capsys.readouterr().err
