@@ -115,8 +115,8 @@ def matched_octaves(picture_13HW: Tensor, painting: PaintingStatistics) -> Match
 def distance_curves(picture_13HW: Tensor, painting: PaintingStatistics) -> Tensor | None:
     """Log distance of each tile to the nearest of the painting at each scale of the grid, as if that had 16 tiles.
 
-    Returns (T, K). The mean over groups of descriptors by their weights. In logarithms a tile that is found again outweighs many that
-    are not. None for a picture without texture; UserError for one too small.
+    Returns (T, K). The mean over groups of descriptors by their weights. In logarithms a tile that is found again
+    outweighs many that are not. None for a picture without texture; UserError for one too small.
     """
     picture = picture_13HW.detach().float().cpu()
     height, width = _size(picture)
