@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 from urllib.error import URLError
 
 import torch
@@ -88,12 +89,22 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
         else:
             state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as err:  # torch and safetensors raise many kinds for a file that is none of theirs
-        reason = (str(err).splitlines() or [""])[0] or type(err).__name__
-        raise UserError(f"lossnet.weights={path} cannot be read as weights: {reason}") from err
+        raise UserError(f"lossnet.weights={path} cannot be read as weights: {unreadable(path, err)}") from err
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"lossnet.weights={path} holds no state dict of tensors")
     _check_claims(path, state)
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}  # halves too
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """Why a file of weights was not loaded, in our words: torch's own advise to load it with `weights_only=False`."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    with path.open("rb") as file:
+        is_pickle = file.read(2).startswith((b"PK", b"\x80"))  # torch's archives, and bare pickles
+    if (is_pickle and isinstance(error, UnpicklingError)) or "TorchScript" in str(error):
+        return "it holds more than tensors; such a file could run code and is not loaded"
+    return "it is no file of weights, or a damaged one"
 
 
 def _check_claims(path: Path, state: Mapping[str, Tensor]) -> None:

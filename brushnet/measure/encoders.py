@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from brushnet.errors import UserError
-from brushnet.lossnet.sources import TORCHVISION, load_lossnet
+from brushnet.lossnet.sources import TORCHVISION, load_lossnet, unreadable
 from brushnet.measure.bank import SteerableTexture
 from brushnet.measure.texture import NetworkTexture, Texture
 
@@ -84,7 +84,7 @@ def load_squeezenet(path: str | PathLike[str], *, layers: tuple[str, ...] = DEFA
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever its bytes lead torch.load to
-        raise UserError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path} cannot be read as weights: {unreadable(Path(path), error)}") from error
     try:
         return SqueezeNet(weights, layers=layers)
     except (RuntimeError, TypeError) as error:

@@ -1,5 +1,6 @@
 import hashlib
 import logging
+import pickle
 from urllib.error import URLError
 
 import pytest
@@ -73,20 +74,46 @@ def test_a_missing_file_is_named_with_the_ways_out(tmp_path):
         load_lossnet(str(tmp_path / "none.pth"), layers=["relu1_1"])
 
 
-@pytest.mark.parametrize("name", ["junk.pth", "junk.safetensors"])
-def test_a_file_that_is_no_weights_is_refused(tmp_path, name):
-    (tmp_path / name).write_bytes(b"junk" * 100)
-    with pytest.raises(UserError, match=rf"{name} cannot be read as weights: "):
+@pytest.mark.parametrize("name", ["junk.pth", "junk.safetensors", "mk.py"])
+@pytest.mark.parametrize("content", [b"junk" * 100, b"import torch", b""])
+def test_a_file_that_is_no_weights_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    message = rf"{name} cannot be read as weights: it is no file of weights, or a damaged one$"
+    with pytest.raises(UserError, match=message):
         load_lossnet(str(tmp_path / name), layers=["relu1_1"])
 
 
-def test_a_file_that_would_run_code_does_not(tmp_path):
+@pytest.mark.parametrize("zipped", [True, False])
+def test_half_a_file_is_called_damaged(tmp_path, zipped):
+    torch.save(vgg_state(), tmp_path / "half.pth", _use_new_zipfile_serialization=zipped)
+    whole = (tmp_path / "half.pth").read_bytes()
+    (tmp_path / "half.pth").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"half\.pth cannot be read as weights: it is no file of weights, or a damaged"):
+        load_lossnet(str(tmp_path / "half.pth"))
+
+
+def test_a_file_that_may_not_be_read_says_so(lossnet_file, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(torch, "load", refuse)  # as root, file modes refuse nothing
+    with pytest.raises(UserError, match=r"tiny_vgg\.pth cannot be read as weights: Permission denied$"):
+        load_lossnet(str(lossnet_file))
+
+
+@pytest.mark.parametrize("way", ["archive", "old archive", "bare pickle"])
+def test_a_file_that_would_run_code_does_not(tmp_path, way):
     class Attack:
         def __reduce__(self):
             return (open, (str(tmp_path / "owned"), "w"))
 
-    torch.save({"features.0.weight": Attack()}, tmp_path / "attack.pth")
-    with pytest.raises(UserError, match=r"attack\.pth cannot be read as weights"):
+    path = tmp_path / "attack.pth"
+    if way == "bare pickle":
+        path.write_bytes(pickle.dumps({"features.0.weight": Attack()}, protocol=2))
+    else:
+        torch.save({"features.0.weight": Attack()}, path, _use_new_zipfile_serialization=way == "archive")
+    message = r"attack\.pth cannot be read as weights: it holds more than tensors; such a file could run code"
+    with pytest.raises(UserError, match=message):
         load_lossnet(str(tmp_path / "attack.pth"), layers=["relu1_1"])
     assert not (tmp_path / "owned").exists()
 

@@ -56,8 +56,11 @@ def test_a_missing_file_junk_and_another_network_are_refused(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"encoder file not found: .*absent\.pth"):
         load_squeezenet(tmp_path / "absent.pth")
     (tmp_path / "junk.pth").write_bytes(b"not weights")
-    with pytest.raises(UserError, match=r"junk\.pth cannot be read as weights: "):
+    with pytest.raises(UserError, match=r"junk\.pth cannot be read as weights: it is no file of weights"):
         load_squeezenet(tmp_path / "junk.pth")
+    torch.save(torch.nn.ReLU(), tmp_path / "module.pth")
+    with pytest.raises(UserError, match=r"module\.pth cannot be read as weights: it holds more than tensors; such a"):
+        load_squeezenet(tmp_path / "module.pth")
     for other in ({"features.0.weight": torch.zeros(1)}, [1, 2]):
         torch.save(other, tmp_path / "other.pth")
         with pytest.raises(UserError, match=r"other\.pth holds no SqueezeNet 1\.1 in torchvision's key layout"):

@@ -33,10 +33,15 @@ def test_a_picture_is_no_distance_from_itself_and_some_from_others(files: tuple[
 def test_wrong_files_are_named_with_what_is_expected(files: tuple[str, str], tmp_path: Path) -> None:
     head, backbone = files
     (tmp_path / "text.pth").write_text("no weights")
+    torch.save(torch.nn.ReLU(), tmp_path / "module.pth")
     torch.save([1, 2], tmp_path / "list.pth")
     for arguments, message in [
         (("none.pth", backbone), r"--lpips none\.pth: no such file; a file of weights is needed"),
-        ((str(tmp_path / "text.pth"), backbone), r"--lpips .*text\.pth cannot be read as weights: "),
+        ((str(tmp_path / "text.pth"), backbone), r"--lpips .*text\.pth cannot be read as weights: it is no file"),
+        (
+            (head, str(tmp_path / "module.pth")),
+            r"--squeezenet .*module\.pth cannot be read as weights: it holds more than tensors; such a file could run",
+        ),
         ((head, str(tmp_path / "list.pth")), r"--squeezenet .*list\.pth holds no state dict of tensors"),
         ((head, head), r"--squeezenet .*head\.pth holds no SqueezeNet 1\.1 in torchvision's key layout"),
         ((backbone, backbone), r"--lpips .*squeezenet\.pth holds no LPIPS head for SqueezeNet .*: give squeeze\.pth"),
