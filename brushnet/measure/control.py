@@ -65,7 +65,7 @@ class Summary(NamedTuple):
     slope: float  # of matched on requested octaves: 1 is full control, 0 none
     mean_absolute_error_octaves: float
     unseen_error_octaves: float  # the same over the requests outside the trained range alone
-    spearman: float  # rank correlation of matched and requested: 1 where a larger request always paints larger strokes
+    spearman: float  # see `rank_correlation`: 1 where a larger request always paints larger strokes
     usable_octaves: float  # see `usable_range`; from and to are its ends
     usable_from_octaves: float
     usable_to_octaves: float
@@ -151,13 +151,26 @@ def summarise(rows: Sequence[Row], *, encoder: str) -> Summary:
         slope=_slope(requested, matched),
         mean_absolute_error_octaves=_mean(errors),
         unseen_error_octaves=_mean(unseen),
-        spearman=_slope(_ranks(requested), _ranks(matched), standardised=True),
+        spearman=rank_correlation(rows, encoder=encoder),
         usable_octaves=usable[1] - usable[0] if usable else 0.0,
         usable_from_octaves=usable[0] if usable else math.nan,
         usable_to_octaves=usable[1] if usable else math.nan,
         spread_over_photos_octaves=_mean(_spreads(requested, matched)),
         unmeasured=len(rows) - len(measured),
     )
+
+
+def rank_correlation(rows: Sequence[Row], *, encoder: str) -> float:
+    """Spearman's rank correlation of matched and requested octaves of each photo, the mean over photos.
+
+    Within a photo, since requests are the same in all of them: pooled, no painter whose photos differ could reach 1.
+    A photo whose strokes never change counts as 0. NaN without a photo that was measured at two requests.
+    """
+    photos: dict[str, list[Row]] = {}
+    for row in _measured(rows, encoder):
+        photos.setdefault(row.photo, []).append(row)
+    found = [_photo_rank_correlation(group, encoder) for group in photos.values()]
+    return _mean(np.array([each for each in found if not math.isnan(each)]))
 
 
 def usable_range(curve: Sequence[Point]) -> tuple[float, float] | None:
@@ -208,6 +221,14 @@ def level_and_drift(rows: Sequence[Row], figure: str) -> tuple[float, float]:
 
 def _measured(rows: Sequence[Row], encoder: str) -> list[Row]:
     return [row for row in rows if not math.isnan(row.matched_octaves(encoder))]
+
+
+def _photo_rank_correlation(rows: Sequence[Row], encoder: str) -> float:
+    requested = np.array([row.requested_octaves for row in rows])
+    matched = np.array([row.matched_octaves(encoder) for row in rows])
+    if len(np.unique(requested)) > 1 and len(np.unique(matched)) == 1:
+        return 0.0
+    return _slope(_ranks(requested), _ranks(matched), standardised=True)
 
 
 def _spreads(requested: np.ndarray, matched: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from brushnet.measure.control import (
     evenly,
     level_and_drift,
     mean_curve,
+    rank_correlation,
     resolution_drift,
     summarise,
     usable_range,
@@ -60,7 +61,7 @@ def test_a_painter_that_ignores_the_request_has_slope_zero(painting: Painting, m
     summary = summarise(rows, encoder="test")
     assert summary.slope == pytest.approx(0, abs=1e-6)
     assert summary.mean_absolute_error_octaves == pytest.approx(2 / 3, abs=0.01)
-    assert math.isnan(summary.spearman)  # nothing rises, nothing falls
+    assert summary.spearman == 0
     assert summary.usable_octaves == 0
     assert summary.usable_from_octaves == summary.usable_to_octaves == 0
 
@@ -70,8 +71,24 @@ def test_summary_of_rows_worked_out_by_hand() -> None:
     summary = summarise(rows, encoder="e")
     assert summary.slope == pytest.approx(0.6)
     assert summary.mean_absolute_error_octaves == pytest.approx(0.4)
-    assert summary.spearman == pytest.approx(0.8944, abs=1e-4)  # ranks 0.5, 0.5, 2.5, 2.5 against 1, 0, 2, 3
+    assert summary.spearman == pytest.approx(1)
     assert summary.spread_over_photos_octaves == pytest.approx(0.2 / math.sqrt(2))
+
+
+@pytest.mark.parametrize("offsets", [(0, 0, 0), (0, 2, -1.5)])
+def test_larger_strokes_for_every_larger_request_are_rank_one_however_far_the_photos_lie_apart(offsets: tuple) -> None:
+    rows = [row(photo, at, at + shift) for photo, shift in zip("abc", offsets, strict=True) for at in (-1, 0, 1)]
+    assert rank_correlation(rows, encoder="e") == pytest.approx(1)
+    assert summarise(rows, encoder="e").spearman == pytest.approx(1)
+
+
+def test_rank_is_the_mean_over_photos_and_counts_one_that_never_changes_as_none() -> None:
+    falling = [row("a", 0, 1), row("a", 1, 0)]
+    still = [row("b", 0, 0.5), row("b", 1, 0.5)]
+    rising = [row("c", 0, 0), row("c", 1, 1), row("c", 2, 3), row("c", 3, 2)]  # 1 - 6 * 2 / (4 * 15)
+    assert rank_correlation([*falling, *still, *rising], encoder="e") == pytest.approx((-1 + 0 + 0.8) / 3)
+    assert rank_correlation([*rising, row("once", 0, 0)], encoder="e") == pytest.approx(0.8)
+    assert math.isnan(rank_correlation([row("once", 0, 0), row("again", 1, 1)], encoder="e"))
 
 
 def test_the_error_of_unseen_scales_is_told_apart() -> None:
