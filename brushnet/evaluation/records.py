@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from brushnet import __version__
 from brushnet.evaluation.judge import CONTENT, LPIPS, PALETTE, SSIM, STYLE
-from brushnet.measure.control import Row, level_and_drift, resolution_drift, summarise
+from brushnet.measure.control import USABLE_ERROR_OCTAVES, Row, at_end, level_and_drift, resolution_drift, summarise
 from brushnet.measure.meters import Meter, kinship
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def summaries(found: "Evaluation") -> list[dict[str, Any]]:
                     "size_px": size_px,
                     "encoder": meter.name,
                     "photos": len({row.photo for row in rows}),
-                    **summarise(rows, encoder=meter.name)._asdict(),
+                    **summarise(rows, encoder=meter.name, tells_octaves=meter.octaves)._asdict(),
                     "at_ends": _at_ends(rows, meter),
                     "resolution_drift_octaves": drift,
                     **_levels(rows),
@@ -94,8 +94,9 @@ def lines(found: "Evaluation") -> list[str]:
         "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in table
     ]
     text.append(
-        "octaves: error, spread over photos, drift with the resolution; usable: met within 0.25 octave; "
-        "in brackets: change with the request"
+        "octaves: error, spread over photos, drift with the resolution; rank: within each photo; usable: rising, the "
+        f"photos' mean error at most {USABLE_ERROR_OCTAVES} at each request, none of them at an end of what can be "
+        "told; in brackets: change with the request"
     )
     text += [*_ends(found), *_warnings(found)]
     if found.skipped:
@@ -155,13 +156,12 @@ def _number(value: float) -> str:
 
 def _with_drift(summary: Mapping[str, Any], name: str) -> str:
     value, drift = summary[name], summary[f"{name}_drift"]
-    return "-" if math.isnan(value) else f"{value:.3g} ({drift:.2g})"
+    change = "" if math.isnan(drift) else f" ({drift:.2g})"
+    return "-" if math.isnan(value) else f"{value:.3g}{change}"
 
 
 def _at_ends(rows: Sequence[Row], meter: Meter) -> int:
-    low, high = meter.octaves
-    matched = [row.matched_octaves(meter.name) for row in rows]
-    return sum(octaves <= low + 1e-6 or octaves >= high - 1e-6 for octaves in matched)
+    return sum(at_end(row.matched_octaves(meter.name), meter.octaves) for row in rows)
 
 
 def _ends(found: "Evaluation") -> list[str]:

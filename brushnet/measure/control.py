@@ -6,6 +6,7 @@
 All scales are in octaves, log2 of the stroke scale. Figures are NaN where there is nothing to measure.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ Judge = Callable[[Tensor, Tensor | None, float], Mapping[str, float]]
 
 MATCHED, DISTANCE = "matched_octaves", "distance"  # a figure's name is this and the encoder's: matched_octaves/compact
 USABLE_ERROR_OCTAVES = 0.25
+NO_ENDS = (-math.inf, math.inf)  # of what an encoder can tell
+END_OCTAVES = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,25 +131,22 @@ def photo_curve(
 
 def mean_curve(rows: Sequence[Row], *, encoder: str) -> list[Point]:
     """One point for each request that could be measured, in rising order."""
-    groups: dict[float, list[Row]] = {}
-    for row in _measured(rows, encoder):
-        groups.setdefault(row.requested_octaves, []).append(row)
     points = []
-    for requested, group in sorted(groups.items()):
+    for requested, group in _by_request(rows, encoder).items():
         matched = np.array([row.matched_octaves(encoder) for row in group])
         deviation = float(matched.std(ddof=1)) if len(group) > 1 else 0.0
         points.append(Point(requested, float(matched.mean()), deviation, all(row.seen for row in group)))
     return points
 
 
-def summarise(rows: Sequence[Row], *, encoder: str) -> Summary:
-    """What one encoder found of one system."""
+def summarise(rows: Sequence[Row], *, encoder: str, tells_octaves: tuple[float, float] = NO_ENDS) -> Summary:
+    """What one encoder found of one system; `tells_octaves` are the smallest and the largest scale that it can tell."""
     measured = _measured(rows, encoder)
     requested = np.array([row.requested_octaves for row in measured])
     matched = np.array([row.matched_octaves(encoder) for row in measured])
     errors = np.abs(matched - requested)
     unseen = errors[[not row.seen for row in measured]] if measured else errors
-    usable = usable_range(mean_curve(rows, encoder=encoder))
+    usable = usable_range(rows, encoder=encoder, tells_octaves=tells_octaves)
     return Summary(
         slope=_slope(requested, matched),
         mean_absolute_error_octaves=_mean(errors),
@@ -173,54 +173,81 @@ def rank_correlation(rows: Sequence[Row], *, encoder: str) -> float:
     return _mean(np.array([each for each in found if not math.isnan(each)]))
 
 
-def usable_range(curve: Sequence[Point]) -> tuple[float, float] | None:
+def usable_range(
+    rows: Sequence[Row], *, encoder: str, tells_octaves: tuple[float, float] = NO_ENDS
+) -> tuple[float, float] | None:
     """Ends, in requested octaves, of the longest run of neighbouring requests over which the stroke can be relied on.
 
-    That is: the measured scale (the mean over photos) lies within USABLE_ERROR_OCTAVES, 0.25 octave, of each request of
-    the run, and rises from each to the next. None where no request is met; one that is met alone is a run of length 0.
+    That is: the mean over photos of the absolute error is at most USABLE_ERROR_OCTAVES, 0.25 octave, at each request of
+    the run, and the mean measured scale rises from each to the next. A request with a reading at an end of
+    `tells_octaves`, what the encoder can tell, is not met: that error is at least so large. None where no request is
+    met; one that is met alone is a run of length 0.
     """
     best: tuple[float, float] | None = None
     start: float | None = None
     before = -math.inf
-    for point in curve:
-        if abs(point.mean_octaves - point.requested_octaves) > USABLE_ERROR_OCTAVES:
+    for requested, group in _by_request(rows, encoder).items():
+        matched = np.array([row.matched_octaves(encoder) for row in group])
+        clipped = any(at_end(octaves, tells_octaves) for octaves in matched)
+        if clipped or np.abs(matched - requested).mean() > USABLE_ERROR_OCTAVES:
             start = None
-        elif start is None or point.mean_octaves <= before:
-            start = point.requested_octaves
-        before = point.mean_octaves
-        if start is not None and (best is None or point.requested_octaves - start > best[1] - best[0]):
-            best = (start, point.requested_octaves)
+        elif start is None or matched.mean() <= before:
+            start = requested
+        before = float(matched.mean())
+        if start is not None and (best is None or requested - start > best[1] - best[0]):
+            best = (start, requested)
     return best
+
+
+def at_end(octaves: float, tells_octaves: tuple[float, float]) -> bool:
+    """Whether a reading lies at an end of what the encoder can tell: the strokes are at most, or at least, so large."""
+    low, high = tells_octaves
+    return octaves <= low + END_OCTAVES or octaves >= high - END_OCTAVES
 
 
 def resolution_drift(rows: Sequence[Row], reference: Sequence[Row], *, encoder: str) -> float:
     """How far the strokes are from those at another resolution, in octaves: mean over requests of the absolute shift.
 
-    Both are means over photos. NaN where no request is shared.
+    A shift is the mean over the photos that were measured at both resolutions. NaN where there are none.
     """
-    there = {point.requested_octaves: point.mean_octaves for point in mean_curve(reference, encoder=encoder)}
-    here = mean_curve(rows, encoder=encoder)
-    shared = [point for point in here if point.requested_octaves in there]
-    return _mean(np.array([abs(point.mean_octaves - there[point.requested_octaves]) for point in shared]))
+    there = {(row.photo, row.stroke): row.matched_octaves(encoder) for row in _measured(reference, encoder)}
+    shifts: dict[float, list[float]] = {}
+    for row in _measured(rows, encoder):
+        if (pair := (row.photo, row.stroke)) in there:
+            shifts.setdefault(row.stroke, []).append(row.matched_octaves(encoder) - there[pair])
+    return _mean(np.array([abs(np.mean(group)) for group in shifts.values()]))
 
 
 def level_and_drift(rows: Sequence[Row], figure: str) -> tuple[float, float]:
     """A figure's mean over all rows, and how much it changes with the request.
 
-    The drift is the largest less the smallest of its means over photos, over the requests: 0 where changing the stroke
-    changes nothing else. Both NaN where no row has the figure.
+    The drift is the largest difference between two requests, each the mean over the photos that have the figure at
+    both: 0 where changing the stroke changes nothing else. NaN where no photo has it at two requests, and the mean
+    where none has it at all.
     """
-    groups: dict[float, list[float]] = {}
+    groups: dict[float, dict[str, float]] = {}
     for row in rows:
         if not math.isnan(value := row.figures.get(figure, math.nan)):
-            groups.setdefault(row.stroke, []).append(value)
-    means = [float(np.mean(group)) for group in groups.values()]
-    every = np.array([value for group in groups.values() for value in group])
-    return _mean(every), max(means) - min(means) if means else math.nan
+            groups.setdefault(row.stroke, {})[row.photo] = value
+    differences = [
+        abs(_mean(np.array([one[photo] - other[photo] for photo in one.keys() & other.keys()])))
+        for one, other in itertools.combinations(groups.values(), 2)
+        if one.keys() & other.keys()
+    ]
+    every = np.array([value for group in groups.values() for value in group.values()])
+    return _mean(every), max(differences, default=math.nan)
 
 
 def _measured(rows: Sequence[Row], encoder: str) -> list[Row]:
     return [row for row in rows if not math.isnan(row.matched_octaves(encoder))]
+
+
+def _by_request(rows: Sequence[Row], encoder: str) -> dict[float, list[Row]]:
+    """By requested octaves, rising; what could not be measured is left out."""
+    groups: dict[float, list[Row]] = {}
+    for row in _measured(rows, encoder):
+        groups.setdefault(row.requested_octaves, []).append(row)
+    return dict(sorted(groups.items()))
 
 
 def _photo_rank_correlation(rows: Sequence[Row], encoder: str) -> float:

@@ -130,11 +130,16 @@ def test_pictures_of_a_perfect_painter_have_slope_one_and_no_style_loss(strokes_
 def test_pictures_beyond_what_can_be_told_are_counted(strokes_pixels, capsys) -> None:
     save_perfect("perfect", strokes_pixels, scales=(0.5, 2.0))
     largest = Painting(strokes_pixels, name="painting", reference_px=100).render(2.0)
-    images.write(images.resize(largest, 320, 400), "large/a_s2.png")
+    images.write(images.resize(largest, 320, 400), "large/a_s2.2.png")
     options = ("--pictures", "large", "--pictures", "perfect", "-o", "out", "--reference-px", "100")
     assert evaluate(*options, model=None) == 0
-    assert [each["at_ends"] for each in told()["summaries"]] == [1, 0]
-    assert "1 of 3 pictures lie at an end of what steerable can tell, s = 0.42 to 2.38" in capsys.readouterr().err
+    large, perfect = told()["summaries"]
+    assert (large["at_ends"], perfect["at_ends"]) == (1, 0)
+    assert large["mean_absolute_error_octaves"] < 0.25
+    assert (large["usable_from_octaves"], perfect["usable_from_octaves"]) == (None, -1)
+    err = capsys.readouterr().err
+    assert "1 of 3 pictures lie at an end of what steerable can tell, s = 0.42 to 2.38" in err
+    assert "rank: within each photo; usable: rising, the photos' mean error at most 0.25 at each request, none" in err
 
 
 def test_pictures_stand_beside_the_model_and_find_their_photos(save_model, strokes_pixels) -> None:

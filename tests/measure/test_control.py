@@ -127,12 +127,30 @@ def test_too_few_rows_give_no_slope_and_no_spread_rather_than_a_crash() -> None:
 )
 def test_the_usable_range_is_the_longest_run_of_met_requests(matched: list[float], expected: object) -> None:
     rows = [row("a", requested, found) for requested, found in zip(range(-2, 3), matched, strict=True)]
-    assert usable_range(mean_curve(rows, encoder="e")) == expected
+    assert usable_range(rows, encoder="e") == expected
 
 
 def test_the_usable_range_ends_where_the_measured_scale_does_not_rise() -> None:
     rows = [row("a", 0, 0.2), row("a", 0.25, 0.2), row("a", 0.5, 0.4)]
-    assert usable_range(mean_curve(rows, encoder="e")) == pytest.approx((0.25, 0.5))
+    assert usable_range(rows, encoder="e") == pytest.approx((0.25, 0.5))
+
+
+def test_a_request_whose_photos_err_to_both_sides_is_not_usable_though_their_mean_is_right() -> None:
+    rows = [row(photo, at, at + side * error) for at, error in [(-1, 0.24), (0, 0.24), (1, 0.26)]
+            for photo, side in [("a", 1), ("b", -1)]]  # fmt: skip
+    assert usable_range(rows, encoder="e") == (-1, 0)
+    assert summarise(rows, encoder="e").usable_octaves == 1
+    assert usable_range([row("a", 0, 0.3), row("b", 0, -0.15)], encoder="e") == (0, 0)  # 0.225 on average
+
+
+def test_a_request_with_a_reading_at_an_end_of_what_can_be_told_is_not_usable() -> None:
+    rows = [row(photo, at, at) for photo in "ab" for at in (-1, 0, 1)] + [row("c", 1, 1.1), row("c", -1, -1.05)]
+    assert usable_range(rows, encoder="e") == (-1, 1)
+    assert usable_range(rows, encoder="e", tells_octaves=(-1.2, 1.1)) == (-1, 0)
+    assert usable_range(rows, encoder="e", tells_octaves=(-1.05, 1.1)) == (0, 0)
+    assert usable_range(rows[:1], encoder="e", tells_octaves=(-1, 1)) is None
+    summary = summarise(rows, encoder="e", tells_octaves=(-1.2, 1.1))
+    assert (summary.usable_from_octaves, summary.usable_to_octaves) == (-1, 0)
 
 
 def test_a_point_is_the_mean_over_photos_with_their_deviation() -> None:
@@ -146,6 +164,23 @@ def test_resolution_drift_is_the_mean_shift_at_the_requests_in_common() -> None:
     at_1024 = [row("a", 0, 0.3), row("a", 1, 0.6)]
     assert resolution_drift(at_1024, at_512, encoder="e") == pytest.approx(0.3)
     assert math.isnan(resolution_drift(at_1024, [], encoder="e"))
+
+
+def test_resolution_drift_compares_each_photo_with_itself() -> None:
+    at_512 = [row("a", 0, 0.0), row("b", 0, 1.0), row("b", 1, 2.0)]
+    at_1024 = [row("a", 0, 0.1), row("c", 0, 3.0), row("a", 1, 0.5)]
+    assert resolution_drift(at_1024, at_512, encoder="e") == pytest.approx(0.1)
+    assert math.isnan(resolution_drift([row("c", 0, 3.0)], at_512, encoder="e"))
+    noisy = [row("a", 0, 0.2), row("b", 0, 0.8)]  # up in one photo, down in the other: no drift
+    assert resolution_drift(noisy, at_512, encoder="e") == pytest.approx(0)
+
+
+def test_drift_compares_each_photo_with_itself() -> None:
+    rows = [row("a", 0, 0, ssim=0.2), row("a", 1, 0, ssim=0.3), row("b", 1, 0, ssim=0.9), row("c", 2, 0, ssim=0.5)]
+    assert level_and_drift(rows, "ssim") == pytest.approx((0.475, 0.1))
+    level, drift = level_and_drift([row("a", 0, 0, ssim=0.2), row("b", 1, 0, ssim=0.4)], "ssim")
+    assert level == pytest.approx(0.3)
+    assert math.isnan(drift)
 
 
 def test_drift_is_what_a_figure_changes_with_the_request_and_not_with_the_photo() -> None:
