@@ -46,7 +46,9 @@ def small_claims(monkeypatch):
     monkeypatch.setattr(claims_run, "MODEL_PX", 64)
     monkeypatch.setattr(claims_run, "DETAIL_PX", 48)
     monkeypatch.setattr(model_figures, "open_meters", lambda names, painting: [])
-    monkeypatch.setattr(model_figures, "matched_figures", lambda picture, meters: {"matched_octaves/compact": 0.5})
+    monkeypatch.setattr(
+        model_figures, "matched_figures", lambda picture, meters: {f"matched_octaves/{model_figures.ENCODER}": 0.5}
+    )
 
 
 def claims(*options, style="painting.png"):
@@ -72,7 +74,8 @@ def test_plots_and_tables_are_written(folder, capsys):
 
 
 def test_a_painting_is_rescaled_and_another_network_gets_its_own_row(folder, capsys):
-    assert probe("--lossnet", "tiny.pth", "--style", "painting.png", "-o", "out") == 0
+    torch.save(vgg_state((5, 7, 9)), "other.pth")
+    assert probe("--lossnet", "other.pth", "--style", "painting.png", "-o", "out") == 0
     told = json.loads((folder / "out" / "probe.json").read_text())
     assert [network["unit"] for network in told["networks"]] == ["s", "s"]
     assert told["subjects"] == ["painting"]
@@ -87,6 +90,18 @@ def test_a_painting_is_rescaled_and_another_network_gets_its_own_row(folder, cap
         (["--draws", "2"], "--draws must be at least 3"),
         (["--draws", "0"], "argument --draws: must be a whole number above 0, got 0"),
         (["--size", "100"], "--size must be at least 256 px, 4 times the widest strokes .64 px., got 100"),
+        (["--size", "20000"], "--size must be at most 2048 px, got 20000"),
+        (["--draws", "65"], "--draws must be at most 64 for 11 widths at --size 320, got 65"),
+        (["--size", "2048", "--draws", "60"], "--draws must be at most 14 for 11 widths at --size 2048, got 60"),
+        (
+            ["--style", "painting.png", "--widths", "3,20"],
+            "--widths is of painted strokes and means nothing to --style",
+        ),
+        (["--style", "painting.png", "--draws", "20"], "--draws is of painted .* --style, got --draws 20"),
+        (["--style", "painting.png", "--size", "64"], "--size is of painted .* --style, got --size 64"),
+        (["--style", "painting.png", "--seed", "0"], "--seed is of painted .* --style, got --seed 0"),
+        (["--lossnet", "tiny.pth"], "--lossnet tiny.pth: tiny .114. compressed stand-in. is given twice; figures are"),
+        (["--lossnet", "compact", "--lossnet", "compact"], "--lossnet compact: compact .* is given twice; figures are"),
         (["--style", "none.png"], "--style none.png cannot be read: picture not found: none.png"),
         (["--lossnet", "vgg99"], "--lossnet must be one of auto, compact, torchvision, vgg19, vgg16, or a weight file"),
         (["-o", "tiny.pth"], "-o tiny.pth: a file; give a folder"),
@@ -100,6 +115,13 @@ def test_what_cannot_be_done_is_refused_and_nothing_written(options, message, fo
     assert err.count("\n") == 1
     assert re.search(message, err)
     assert sorted(folder.iterdir()) == before
+
+
+def test_the_help_says_what_rescaling_changes_besides_strokes(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["probe", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "at each scale the picture is of another size, and what is depicted scales with the strokes" in told
 
 
 def test_what_an_earlier_run_wrote_is_kept_unless_forced(folder, capsys):

@@ -36,16 +36,17 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--lossnet", action="append", metavar="NAME",
                         help="auto, compact, vgg19, vgg16 or a weight file; may be repeated (auto)")  # fmt: skip
     parser.add_argument("--style", nargs="+", default=[], metavar="P",
-                        help="paintings to rescale, instead of painted strokes; or sample:NAME")  # fmt: skip
+                        help="paintings to rescale, instead of painted strokes, or sample:NAME; at each scale the "
+                             "picture is of another size, and what is depicted scales with the strokes")  # fmt: skip
     parser.add_argument("-o", "--output", metavar="OUT", help="folder to write into (probe, or claims)")
     parser.add_argument("--json", action="store_true", help="the table on standard output too")
-    parser.add_argument("--widths", default="{:g},{:g}".format(*WIDTHS_PX), metavar="LOW,HIGH",
+    parser.add_argument("--widths", metavar="LOW,HIGH",
                         help="stroke widths in px, in steps of half an octave (2,64)")  # fmt: skip
-    parser.add_argument("--draws", type=positive_int, default=DRAWS, metavar="N",
+    parser.add_argument("--draws", type=positive_int, metavar="N",
                         help=f"pictures of each width ({DRAWS})")  # fmt: skip
-    parser.add_argument("--size", type=positive_int, default=SIZE_PX, metavar="PX",
+    parser.add_argument("--size", type=positive_int, metavar="PX",
                         help=f"side of the painted pictures ({SIZE_PX})")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random draws (0)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the random draws (0)")
     parser.add_argument("--claims", action="store_true",
                         help="test what practitioners repeat of stroke scale; --style: one painting")  # fmt: skip
     parser.add_argument("--models", nargs="+", default=[], metavar="MODEL",
@@ -55,8 +56,8 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    widths_px = _widths(args.widths)
     _refuse_options_of_others(args)
+    widths_px = WIDTHS_PX if args.widths is None else _widths(args.widths)
     from brushnet.probing import claim_detail, claims, layers  # torch, seconds
 
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -66,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
         styles=[] if args.claims else args.style,
         out=Path(args.output or ("claims" if args.claims else "probe")),
         widths_px=widths_px,
-        draws=args.draws,
-        size_px=args.size,
-        seed=args.seed,
+        draws=args.draws or DRAWS,
+        size_px=args.size or SIZE_PX,
+        seed=args.seed or 0,
         reference_px=StyleOptions().reference_px,
         loss_layers=list(spec.style_layers),
         pyramid_levels=spec.pyramid_levels,
@@ -108,6 +109,10 @@ def _refuse_options_of_others(args: argparse.Namespace) -> None:
         for option, given in {"--models": args.models, "--content": args.content}.items():
             if given:
                 raise UserError(f"{option} belongs to --claims, got {option} without it")
+        painted = {"--widths": args.widths, "--draws": args.draws, "--size": args.size, "--seed": args.seed}
+        for option, given in painted.items():
+            if args.style and given is not None:
+                raise UserError(f"{option} is of painted strokes and means nothing to --style, got {option} {given}")
     elif len(args.style) > 1:
         raise UserError(f"--claims takes one --style, the painting of claims b and d, got {len(args.style)}")
 

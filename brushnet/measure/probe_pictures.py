@@ -32,6 +32,9 @@ COLOUR_JITTER = 0.14
 NOISE_CELLS = 5
 SIZE_PX = 320
 STROKES_ACROSS = 4  # a picture holds at least so many of its strokes side by side: fewer are all chance
+LARGEST_PX = 2048  # holds the widest strokes allowed; the first layer of a VGG alone takes 1 GB there
+MOST_DRAWS = 64
+MOST_BYTES = 8_000_000_000  # of pictures, which are all held at once
 PARTS = (2, 3)  # rows and columns that a painting is cut into
 SMALLEST_PART_PX = 64  # on the third pyramid level 16 px are left, and four positions a side in relu3_1
 
@@ -57,12 +60,22 @@ def check_size(size_px: int, widest_px: float) -> None:
             f"--size must be at least {math.ceil(STROKES_ACROSS * widest_px)} px, {STROKES_ACROSS} times the widest "
             f"strokes ({widest_px:g} px), got {size_px}"
         )
+    if size_px > LARGEST_PX:
+        raise UserError(f"--size must be at most {LARGEST_PX} px, got {size_px}")
+
+
+def check_most_draws(draws: int, *, size_px: int, widths: int) -> None:
+    most = min(MOST_DRAWS, MOST_BYTES // (widths * 3 * 4 * size_px**2))
+    if draws > most:
+        raise UserError(f"--draws must be at most {most} for {widths} widths at --size {size_px}, got {draws}")
 
 
 def painted_series(
     widths_px: Sequence[float], *, draws: int, size_px: int, seed: int, processes: int, progress: Progress | None = None
 ) -> Series:
     """`draws` subjects painted at each width, squares of `size_px`: of one size, or that would tell widths apart.
+
+    Of rescaled paintings it may: see `rescaled_series`.
 
     The painter keeps one core busy: with more than one process they share the pictures, which stay the same.
     """
@@ -139,7 +152,10 @@ def open_paintings(names: Sequence[str], *, reference_px: int) -> list[Painting]
 
 
 def rescaled_series(painting: Painting, scales: Sequence[float]) -> Series:
-    """The six parts of a painting, each rendered at every scale; the subjects are the parts."""
+    """The six parts of a painting, each rendered at every scale; the subjects are the parts.
+
+    The parts grow with the scale, and what is depicted with them: unlike painted series, d' is not of strokes alone.
+    """
     rows, columns = PARTS
     pictures = []
     for scale in scales:

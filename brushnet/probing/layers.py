@@ -13,6 +13,7 @@ from brushnet.lossnet import LossNetwork
 from brushnet.measure.layer_table import layer_table
 from brushnet.measure.probe import Series, check_draws
 from brushnet.measure.probe_pictures import (
+    check_most_draws,
     check_size,
     open_paintings,
     painted_series,
@@ -20,7 +21,7 @@ from brushnet.measure.probe_pictures import (
     scale_ladder,
     width_ladder,
 )
-from brushnet.probing.networks import label, open_network
+from brushnet.probing.networks import label, open_networks
 from brushnet.report.figure import write_figure
 from brushnet.report.probe_plot import Panel, probe_figure
 from brushnet.report.probe_table import probe_csv, probe_json, probe_lines
@@ -80,11 +81,13 @@ def open_scene(request: Request) -> Scene:
     """Checked as far as it can be before anything is painted."""
     check_folder(request.out)
     check_draws(request.draws)
-    networks = [open_network(name) for name in request.lossnets]
+    networks = open_networks(request.lossnets)
     paintings = open_paintings(request.styles, reference_px=request.reference_px)
+    scales = scale_ladder(paintings) if paintings else width_ladder(*request.widths_px)
     if not paintings:
         check_size(request.size_px, request.widths_px[1])
-    return Scene(networks, paintings, scale_ladder(paintings) if paintings else width_ladder(*request.widths_px))
+        check_most_draws(request.draws, size_px=request.size_px, widths=len(scales))
+    return Scene(networks, paintings, scales)
 
 
 def check_folder(out: Path) -> None:

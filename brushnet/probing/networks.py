@@ -1,5 +1,6 @@
 """Loss networks to probe, by name or from a file, and what to call them in plots."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from brushnet.baselines.request import LOSSNETS
@@ -7,6 +8,17 @@ from brushnet.errors import UserError
 from brushnet.lossnet import LossNetwork, load_lossnet
 
 FULL_WIDTHS = {"relu1_1": 64, "relu2_1": 128, "relu3_1": 256, "relu4_1": 512}  # of VGG-16 and VGG-19
+
+
+def open_networks(names: Sequence[str]) -> list[LossNetwork]:
+    """UserError for two of one name in plots: one twice, `auto` and what it stands for, or files called alike."""
+    networks: dict[str, LossNetwork] = {}
+    for name in names:
+        network = open_network(name)
+        if label(network) in networks:
+            raise UserError(f"--lossnet {name}: {label(network)} is given twice; figures are told apart by its name")
+        networks[label(network)] = network
+    return list(networks.values())
 
 
 def open_network(name: str) -> LossNetwork:
