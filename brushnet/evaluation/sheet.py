@@ -19,7 +19,10 @@ MOST_COLUMNS = 25
 
 
 class Sheet:
-    """Keeps small copies as pictures come; those of a photo that is there already (another size) are left out."""
+    """Keeps small copies as pictures come, of MOST_ROWS and MOST_COLUMNS at most.
+
+    Those of a photo that is there already (another size) are left out.
+    """
 
     def __init__(self, painting: Painting, strokes: Sequence[float]):
         self.painting, self.strokes = painting, list(strokes)[:MOST_COLUMNS]
@@ -28,13 +31,16 @@ class Sheet:
         self.largest_px: tuple[int, int] | None = None
 
     def add(self, system: str, photo: str, stroke: float, picture_13HW: Tensor, photo_13HW: Tensor | None) -> None:
-        row = self.cells.setdefault((photo, system), {})
-        if stroke in row or len(self.cells) > MOST_ROWS:
-            return
-        row[stroke] = _small(picture_13HW)
         if self.largest_px is None:
             height, width = picture_13HW.shape[-2:]
             self.largest_px = height, width
+        key = (photo, system)
+        if stroke not in self.strokes or (key not in self.cells and len(self.cells) >= MOST_ROWS):
+            return
+        row = self.cells.setdefault(key, {})
+        if stroke in row:
+            return
+        row[stroke] = _small(picture_13HW)
         if photo_13HW is not None and photo not in self.photos:
             self.photos[photo] = _small(photo_13HW)
 
@@ -45,7 +51,7 @@ class Sheet:
             [_small(self.painting.render(1.0)), *(self._painting_at(stroke) for stroke in self.strokes)]
         ]
         names = ["painting"]
-        for photo, system in sorted(self.cells, key=lambda key: key[0])[:MOST_ROWS]:
+        for photo, system in sorted(self.cells, key=lambda key: key[0]):
             row = self.cells[photo, system]
             rows.append([self.photos.get(photo), *(row.get(stroke) for stroke in self.strokes)])
             names.append(photo[:LABEL_CHARS] + (f"\n{system[:LABEL_CHARS]}" if several else ""))
