@@ -1,20 +1,22 @@
 """`brushnet measure`: what it says of pictures, folders and damaged files, in text and as JSON."""
 
 import json
+import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from brushnet import cli, images
-from brushnet.measure import meters
+from brushnet.measure import meters, width
 from brushnet.measure.known_widths import known_width
 from brushnet.measure.matched import Match
 from brushnet.measure.painter import noise_photo, paint
 from tests.test_cli import HEAVY, brushnet
 from tests.test_completion import complete_in_bash
 
-KEYS = ["file", "stroke_px", "stroke_px_spread", "octave_profile", "matched_octaves", "matched_scale", "confidence",
-        "match_distance", "encoders", "reason"]  # fmt: skip
+KEYS = ["file", "stroke_px", "stroke_clear", "stroke_px_spread", "octave_profile", "matched_octaves", "matched_scale",
+        "confidence", "match_distance", "encoders", "reason"]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +116,10 @@ def test_the_end_of_a_long_name_is_shown(capsys):
         (["a.png", "--reference-px", "128"], "--reference-px needs --style: without a painting there is nothing"),
         (["a.png", "--encoder", "compact"], "--encoder needs --style: without a painting there is nothing"),
         (["a.png", "--style", "a.png", "--reference-px", "0"], "--reference-px: must be a whole number above 0, got 0"),
-        (["a.png", "--style", "a.png", "--encoder", "vgg9"], "--encoder vgg9"),
+        (
+            ["a.png", "--style", "a.png", "--encoder", "vgg9"],
+            "--encoder vgg9: no such file, nor one of steerable, compact",
+        ),
         (["a.png", "--styl", "a.png"], "unrecognized arguments: --styl a.png; did you mean --style?"),
         ([], "the following arguments are required: IMAGE"),
     ],
@@ -154,6 +159,60 @@ def test_the_table_has_the_scale_beside_the_width(painting, capsys, monkeypatch)
     headings, painted = measured(capsys, "painting.png", "--style", "painting.png").out.splitlines()
     assert headings.split()[-1] == "SCALE"
     assert painted[headings.index("SCALE") :].startswith("1.41, +0.50 octave (")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-math.inf, -1.0, "at most 0.5, -1.00 octave"),
+        (1.0, math.inf, "at least 2, +1.00 octave"),
+        (-0.1, 0.1, "1, +0.00 octave (-0.10 to +0.10)"),
+    ],
+)
+def test_at_an_end_of_what_the_meter_can_tell_it_says_at_most_or_at_least(
+    painting, capsys, monkeypatch, low, high, told
+):
+    monkeypatch.setattr(meters, "matched_octaves", lambda picture, statistics: Match(0.0, 0.1, low, high))
+    headings, painted = measured(capsys, "painting.png", "--style", "painting.png").out.splitlines()
+    assert painted[headings.index("SCALE") :] == told
+    (entry,) = json.loads(measured(capsys, "painting.png", "--style", "painting.png", "--json").out)
+    assert entry["confidence"] == [end if math.isfinite(end) else None for end in (low, high)]
+    assert entry["encoders"]["steerable"]["confidence"] == entry["confidence"]
+
+
+def test_a_picture_that_could_be_of_any_scale_has_none(painting, capsys, monkeypatch):
+    monkeypatch.setattr(meters, "matched_octaves", lambda picture, statistics: Match(0.0, 0.1, -math.inf, math.inf))
+    headings, painted = measured(capsys, "painting.png", "--style", "painting.png").out.splitlines()
+    assert painted[headings.index("SCALE") :] == "nothing to measure"
+    (entry,) = json.loads(measured(capsys, "painting.png", "--style", "painting.png", "--json").out)
+    assert entry["matched_octaves"] is entry["confidence"] is None
+
+
+def test_the_first_encoder_counts_and_every_one_is_told(painting, capsys):
+    command = ["painting.png", "--style", "painting.png", "--encoder", "compact", "--encoder", "steerable", "--json"]
+    (entry,) = json.loads(measured(capsys, *command).out)
+    assert list(entry["encoders"]) == ["compact", "steerable"]
+    assert entry["matched_octaves"] == entry["encoders"]["compact"]["matched_octaves"]
+    assert all(abs(each["matched_octaves"] + 0.36) < 0.15 for each in entry["encoders"].values())  # 200 of 256 px
+
+
+def test_a_style_without_texture_or_a_broken_one_is_refused(bars, capsys):
+    images.write(bars, "bars.png")
+    images.write(torch.full((1, 3, 150, 150), 0.5), "grey.png")
+    Path("broken.jpg").write_bytes(b"no picture")
+    err = measured(capsys, "bars.png", "--style", "grey.png", code=2).err
+    assert "--style grey.png has no texture; a painting with brushstrokes is needed" in err
+    err = measured(capsys, "bars.png", "--style", "broken.jpg", code=2).err
+    assert "--style broken.jpg cannot be read: not a picture" in err
+
+
+def test_a_width_that_hardly_stands_out_is_marked(bars, capsys, monkeypatch):
+    images.write(bars, "bars.png")
+    assert json.loads(measured(capsys, "bars.png", "--json").out)[0]["stroke_clear"] is True
+    assert "unclear" not in measured(capsys, "bars.png").out
+    monkeypatch.setattr(width, "_CLEAR", 1.0)
+    assert json.loads(measured(capsys, "bars.png", "--json").out)[0]["stroke_clear"] is False
+    assert " px, unclear  " in measured(capsys, "bars.png").out
 
 
 def test_answers_without_importing_torch(tmp_path):

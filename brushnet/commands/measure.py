@@ -25,7 +25,8 @@ SHOWN_CHARS = 40  # of a file name
 
 _EPILOG = """STROKE is the width of the strokes, OVER THE PICTURE what most parts of it have, DETAIL how much of the
 energy is in structures 1 to 2 px wide, 2 to 4 px, and so on. With --style, SCALE is how large the strokes are beside
-those of the painting P shrunk to a short side of --reference-px.
+those of the painting P shrunk to a short side of --reference-px, with a 95 % confidence. Where a width is
+"unclear" it hardly stands out from others, as in most old paintings, and may be that of what is depicted.
 
 brushnet measure painted.jpg photos
 brushnet measure painted.jpg --style painting.jpg --json"""
@@ -39,7 +40,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--reference-px", type=positive_int, metavar="PX",
                         help=f"short side of the painting at stroke scale 1 ({REFERENCE_PX})")  # fmt: skip
     parser.add_argument("--encoder", action="append", metavar="NAME|FILE",
-                        help="what compares with the painting; may be given again")  # fmt: skip
+                        help="what compares with the painting: steerable (filters), compact, vgg19, vgg16 or a file; "
+                             "may be given again, the first one counts")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="everything about each, to standard output")
 
 
@@ -91,10 +93,16 @@ def _files(inputs: Sequence[Path]) -> list[Path]:
 
 
 def _meters(style: Path, reference_px: int, encoders: Sequence[str] | None) -> list["Meter"]:
+    from brushnet import images
     from brushnet.measure.meters import DEFAULT_ENCODER, open_meters
     from brushnet.strokes import Painting
 
-    return open_meters(encoders or [DEFAULT_ENCODER], Painting.open(style, reference_px=reference_px))
+    try:
+        pixels = images.read_uint8(style)
+    except images.ImageError as error:
+        raise UserError(f"--style {style} cannot be read: {error}") from error
+    painting = Painting(pixels, name=f"--style {style}", reference_px=reference_px)
+    return open_meters(encoders or [DEFAULT_ENCODER], painting)
 
 
 def _table(readings: Sequence["Reading"]) -> list[str]:
@@ -113,7 +121,7 @@ def _row(reading: "Reading") -> tuple[str, ...]:
     known = not width.reason
     return (
         name if len(name) <= SHOWN_CHARS else f"...{name[3 - SHOWN_CHARS :]}",
-        f"{width.stroke_px:.1f} px" if known else NOTHING,
+        f"{width.stroke_px:.1f} px{'' if width.clear else ', unclear'}" if known else NOTHING,
         f"{width.spread_px[0]:.1f} to {width.spread_px[1]:.1f} px" if known else width.reason,
         " ".join(f"{100 * share:.0f}" for share in width.octave_profile) + " %" if width.octave_profile else "-",
         _scale(reading),
@@ -122,7 +130,14 @@ def _row(reading: "Reading") -> tuple[str, ...]:
 
 def _scale(reading: "Reading") -> str:
     scale = reading.scale
-    if math.isnan(scale.octaves):
+    if math.isnan(scale.octaves) or scale.confidence is None:
         return NOTHING
-    ends = " ({:+.2f} to {:+.2f})".format(*scale.confidence) if scale.confidence else ""
-    return f"{2**scale.octaves:.2f}, {scale.octaves:+.2f} octave{ends}"
+    low, high = scale.confidence
+    told = f"{2**scale.octaves:.3g}, {scale.octaves:+.2f} octave"
+    if math.isinf(low) or math.isinf(high):
+        return (
+            f"at most {2**high:.3g}, {high:+.2f} octave"
+            if math.isinf(low)
+            else f"at least {2**low:.3g}, {low:+.2f} octave"
+        )
+    return f"{told} ({low:+.2f} to {high:+.2f})"

@@ -13,11 +13,11 @@ from brushnet.lossnet.sources import TORCHVISION, load_lossnet, unreadable
 from brushnet.measure.bank import SteerableTexture
 from brushnet.measure.texture import NetworkTexture, Texture
 
-VGG_LAYERS = ("relu1_2", "relu2_1", "relu3_1")
+VGG_LAYERS = ("relu2_1", "relu3_1")
 
 # Name: index in torchvision's `features`.
 SQUEEZENET_LAYERS = {"relu1": 1, "fire2": 3, "fire3": 4, "fire4": 6, "fire5": 7}
-DEFAULT_LAYERS = ("fire2", "fire3", "fire4")
+DEFAULT_LAYERS = ("fire3", "fire4")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

@@ -3,11 +3,12 @@
 The one place where a control curve meets the matched scale.
 """
 
+import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from brushnet.errors import UserError
@@ -117,5 +118,6 @@ def _tiles(picture_13HW: Tensor) -> list[Tensor]:
 
 
 def _median(values: Sequence[float]) -> float:
-    """NaNs left out."""
-    return float(torch.tensor(values, dtype=torch.float64).nanquantile(0.5))
+    """NaNs left out, and of an even number the mean of the middle two: infinite where one of these is."""
+    known = [value for value in values if not math.isnan(value)]
+    return statistics.median(known) if known else math.nan

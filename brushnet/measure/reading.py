@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from brushnet import images
@@ -18,7 +17,7 @@ class Scale(NamedTuple):
     """Matched scale by one encoder; NaN, and None, where it finds nothing to measure."""
 
     octaves: float
-    confidence: tuple[float, float] | None  # about 95 %, in octaves
+    confidence: tuple[float, float] | None  # about 95 %, in octaves; infinite where no more than an end is known
     distance: float
 
 
@@ -32,17 +31,9 @@ class Reading(NamedTuple):
 
     @property
     def scale(self) -> Scale:
-        """Of all encoders: the median scale, the widest confidence, the mean distance."""
-        found = [scale for scale in self.scales.values() if math.isfinite(scale.octaves)]
-        if not found:
-            return Scale(math.nan, None, math.nan)
-        octaves, distance = (
-            torch.tensor(column, dtype=torch.float64)
-            for column in zip(*((s.octaves, s.distance) for s in found), strict=True)
-        )
-        intervals = [scale.confidence for scale in found if scale.confidence]
-        widest = (min(low for low, _ in intervals), max(high for _, high in intervals)) if intervals else None
-        return Scale(float(octaves.quantile(0.5)), widest, float(distance.mean()))
+        """By the first encoder that finds one."""
+        nothing = Scale(math.nan, None, math.nan)
+        return next((scale for scale in self.scales.values() if math.isfinite(scale.octaves)), nothing)
 
 
 def read(file: Path, meters: Sequence[Meter]) -> Reading:
@@ -55,32 +46,46 @@ def read(file: Path, meters: Sequence[Meter]) -> Reading:
 
 
 def match(picture_13HW: Tensor, meter: Meter) -> Scale:
-    """Scale by one encoder."""
+    """Scale by one encoder; none where all that it can say is "of any scale"."""
+    nothing = Scale(math.nan, None, math.nan)
     try:
         found = meter.match(picture_13HW)
     except UserError:  # too small for the meter: one picture among others, no wrong request
-        return Scale(math.nan, None, math.nan)
-    return Scale(found.octaves, None if math.isnan(found.low) else (found.low, found.high), found.distance)
+        return nothing
+    if math.isnan(found.octaves) or (math.isinf(found.low) and math.isinf(found.high)):
+        return nothing
+    return Scale(found.octaves, (found.low, found.high), found.distance)
 
 
 def as_entry(reading: Reading) -> dict[str, Any]:
-    """One picture of `--json`: null where nothing can be measured, widths in px, scales in octaves."""
+    """One picture of `--json`: null where nothing can be measured, widths in px, scales in octaves.
+
+    An open end of a confidence is null too."""
     scale, width = reading.scale, reading.width
     return {
         "file": str(reading.file),
         "stroke_px": _number(width.stroke_px) if width else None,
+        "stroke_clear": width.clear if width and not width.reason else None,
         "stroke_px_spread": [_number(px) for px in width.spread_px] if width and not width.reason else None,
         "octave_profile": [round(share, 4) for share in width.octave_profile] if width else None,
         "matched_octaves": _number(scale.octaves),
         "matched_scale": _number(2**scale.octaves),
-        "confidence": [_number(end) for end in scale.confidence] if scale.confidence else None,
+        "confidence": _interval(scale),
         "match_distance": _number(scale.distance),
         "encoders": {
-            name: {"matched_octaves": _number(each.octaves), "match_distance": _number(each.distance)}
+            name: {
+                "matched_octaves": _number(each.octaves),
+                "confidence": _interval(each),
+                "match_distance": _number(each.distance),
+            }
             for name, each in reading.scales.items()
         },
         "reason": reading.failure or (width.reason if width else "") or None,
     }
+
+
+def _interval(scale: Scale) -> list[float | None] | None:
+    return [_number(end) for end in scale.confidence] if scale.confidence else None
 
 
 def _number(value: float) -> float | None:

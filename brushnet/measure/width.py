@@ -15,7 +15,7 @@ slope of 0.99 in the median, 0.85 to 1.15 on 13. Shapes: N chords, T parts of th
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -43,17 +43,23 @@ _PRIOR = 10.0  # so many chords of the whole picture are added to those of a par
 # resized: this is about what was found in paintings and noise. A peak counts by what it rises above that.
 _BACKGROUND_PX = 3.3, 3.8, 4.5, 6.0, 8.0
 _BACKGROUND = 0.034, 0.026, 0.021, 0.017, 0.014
+_CLEAR = 0.006  # so far above: strokes of one brush are further, but for the finest bristles; paintings are not
 _BINS = round(math.log2(LONGEST_PX / SHORTEST_PX) / _BIN_OCTAVES)  # of a chord's length in pixels of its level
 _GRID_W: Array = np.arange(math.log2(SHORTEST_PX), 10, _BIN_OCTAVES)  # log2 of widths in px
 
 
 class Width(NamedTuple):
-    """Of the strokes of a picture. The first two are NaN where there is nothing to measure; `reason` says why."""
+    """Of the strokes of a picture. The first two are NaN where there is nothing to measure; `reason` says why.
+
+    `clear` is False where the width hardly stands out, as in most old paintings, whose strokes are of many widths: then
+    it may be that of what is depicted.
+    """
 
     stroke_px: float
     spread_px: tuple[float, float]  # 16th and 84th percentile over nine parts of the picture
     octave_profile: list[float]  # shares of the energy in structures 1 to 2 px wide, 2 to 4 px, ...; empty if blank
     reason: str = ""
+    clear: bool = True
 
 
 @torch.inference_mode()
@@ -79,7 +85,8 @@ def stroke_width(picture_13HW: Tensor) -> Width:
     stroke_px = _refined_px(whole_W, best)
     if stroke_px < GRAIN_PX * finest_px:
         return _nothing(f"nothing coarser than grain of {stroke_px:.1f} px", profile)
-    return Width(stroke_px, _spread(score_TW, best), profile)
+    clear = _rise(whole_W, best, finest_px) >= _CLEAR
+    return Width(stroke_px, _spread(score_TW, best), profile, clear=bool(clear))
 
 
 def octave_profile(picture_13HW: Tensor) -> list[float]:
@@ -183,8 +190,13 @@ def _peak(score_W: Array, finest_px: float, largest_px: float) -> int | None:
     inner = score_W[1:-1]
     tops = 1 + ((inner > score_W[:-2]) & (inner >= score_W[2:])).nonzero()[0]
     tops = tops[_GRID_W[tops] <= math.log2(largest_px)]
-    rise = score_W[tops] - np.interp(_GRID_W[tops] - math.log2(finest_px), np.log2(_BACKGROUND_PX), _BACKGROUND)
+    rise = _rise(score_W, tops, finest_px)
     return int(tops[rise.argmax()]) if rise.max(initial=0) > 0 else None
+
+
+def _rise(score_W: Array, place: Any, finest_px: float) -> Any:
+    """How far the score at a place, or at several, is above the background."""
+    return score_W[place] - np.interp(_GRID_W[place] - math.log2(finest_px), np.log2(_BACKGROUND_PX), _BACKGROUND)
 
 
 def _refined_px(score_W: Array, top: int) -> float:

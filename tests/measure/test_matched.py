@@ -120,7 +120,7 @@ def test_the_smallest_picture_is_measured(painting: Painting, statistics: Painti
 
 
 def test_a_painting_too_small_for_the_grid_is_refused(texture: Texture) -> None:
-    tiny = Painting(torch.zeros(3, 45, 45, dtype=torch.uint8), name="tiny", reference_px=128)
+    tiny = Painting(torch.randint(256, (3, 45, 45), dtype=torch.uint8), name="tiny", reference_px=128)
     with pytest.raises(
         UserError, match=r"tiny is 45 px on its short side; .* scales from 0\.375 it must have at least 57 px"
     ):
@@ -137,13 +137,33 @@ def test_every_tile_has_its_curve_and_the_painting_itself_is_next_to_nothing_awa
     assert curves.exp().min() < 0.05
 
 
-def test_a_picture_of_few_strokes_is_measured_with_less_confidence(
-    painting: Painting, steerable: PaintingStatistics
-) -> None:
-    many, few = paint(noise_photo(300, 300, seed=3), stroke_px=8, seed=3), torch.full((1, 3, 150, 150), 0.5)
-    few[..., 70:75, :] = 0.2
-    intervals = [match.high - match.low for match in (matched_octaves(each, steerable) for each in (many, few))]
-    assert intervals[0] < intervals[1] or intervals[0] < 0.5
+def test_blank_margins_do_not_move_the_matched_scale(painting: Painting, steerable: PaintingStatistics) -> None:
+    strokes = painting.render(2.0**0.5)
+    framed = torch.nn.functional.pad(strokes, (0, 200, 0, 0), value=1.0)
+    assert matched_octaves(framed, steerable).octaves == pytest.approx(0.5, abs=0.12)
+
+
+def test_next_to_no_texture_is_none(steerable: PaintingStatistics) -> None:
+    speck = torch.full((1, 3, 900, 900), 0.5)
+    speck[..., 400:410, 400:410] = 1.0
+    assert math.isnan(matched_octaves(speck, steerable).octaves)
+
+
+def test_where_the_grid_ends_the_confidence_is_open(painting: Painting) -> None:
+    statistics = painting_statistics(painting, texture=SteerableTexture(), octaves=(0.0, 1.0))
+    larger, smaller = (matched_octaves(painting.render(2.0**octaves), statistics) for octaves in (1.5, -0.6))
+    assert (larger.octaves, larger.high) == (1, math.inf)
+    assert (smaller.octaves, smaller.low) == (0, -math.inf)
+    assert math.isfinite(larger.low)
+    assert math.isfinite(smaller.high)
+
+
+def test_a_painting_without_texture_is_refused(texture: Texture) -> None:
+    grey = Painting(torch.full((3, 200, 300), 90, dtype=torch.uint8), name="grey", reference_px=128)
+    ramp = torch.linspace(0, 255, 300).to(torch.uint8).expand(3, 200, 300)
+    for painting in (grey, Painting(ramp, name="grey", reference_px=128)):
+        with pytest.raises(UserError, match=r"grey has no texture; a painting with brushstrokes is needed"):
+            painting_statistics(painting, texture=texture)
 
 
 def test_parabolic_minimum_is_exact_for_a_parabola_and_stays_at_the_ends() -> None:
