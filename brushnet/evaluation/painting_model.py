@@ -64,12 +64,15 @@ def model_system(
     )
 
 
-def default_strokes(model: StyleModel) -> list[float]:
-    """Seven scales in equal octaves over the trained range; of a fixed model 1.5 octaves to both sides of its own."""
+def default_strokes(model: StyleModel, *, largest_scale: float = math.inf) -> list[float]:
+    """Seven scales in equal octaves over the trained range; of a fixed model 1.5 octaves to both sides of its own.
+
+    Those of a fixed model end at `largest_scale`, or at its own where that is larger.
+    """
     low, high = (math.log2(stroke) for stroke in model.stroke_range)
     if model.stroke_mode == "fixed":
-        smallest = math.log2(SMALLEST_STYLE_PX / model.reference_px)
-        low, high = max(low - FIXED_OCTAVES, min(smallest, low)), high + FIXED_OCTAVES
+        smallest, largest = math.log2(SMALLEST_STYLE_PX / model.reference_px), math.log2(largest_scale)
+        low, high = max(low - FIXED_OCTAVES, min(smallest, low)), min(high + FIXED_OCTAVES, max(largest, high))
     low_end, *middle, high_end = (2**octave for octave in np.linspace(low, high, DEFAULT_SCALES))
     return [float(f"{low_end:.6g}"), *(float(f"{scale:.3g}") for scale in middle), float(f"{high_end:.6g}")]
 

@@ -13,6 +13,7 @@ from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork, load_lossnet
 from brushnet.measure.lpips import Lpips, load_lpips
 from brushnet.measure.meters import DEFAULT_ENCODER
+from brushnet.model_meta import STROKE_LIMITS
 from brushnet.models import StyleModel
 from brushnet.report.figure import SUFFIXES
 from brushnet.strokes import SMALLEST_CONTRAST, SMALLEST_STYLE_PX, Painting
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 REFERENCE_PX = 256
 SIZE_LIMITS_PX = (64, 4096)
 DEFAULT_SIZES_PX = (512,)
+MOST_ENLARGED = 4  # times that the painting's file is, for S_s: beyond, its strokes are all blur
 STEM = "control"
 PLOTS = tuple(suffix[1:] for suffix in SUFFIXES)
 
@@ -57,6 +59,10 @@ def check(request: Request) -> None:
     for option, value in {"--scales": request.scales, "--sizes": request.sizes}.items():
         if value is not None and request.model is None:
             raise UserError(f"{option} belongs to a MODEL; pictures have the scales and sizes that they were made with")
+    smallest, largest = STROKE_LIMITS
+    for scale in request.scales or ():
+        if not smallest <= scale <= largest:
+            raise UserError(f"--scales must be from {smallest:g} to {largest:g} with commas between, got {scale:g}")
     low, high = SIZE_LIMITS_PX
     for size in request.sizes or ():
         if not low <= size <= high:
@@ -81,12 +87,19 @@ def open_painting(request: Request, model: StyleModel | None) -> Painting:
 
 
 def check_scales(scales: Sequence[float], painting: Painting, *, option: str = "--scales") -> None:
-    """UserError for scales that leave nothing of the painting; says where they enlarge it."""
+    """UserError for scales that leave nothing of the painting or only a blur of it; says where they enlarge it."""
+    largest = MOST_ENLARGED * painting.largest_scale
     for scale in scales:
         if scale * painting.reference_px < SMALLEST_STYLE_PX:
             raise UserError(
                 f"{option} {scale:g} shrinks the painting to {scale * painting.reference_px:.0f} px; at least "
                 f"{SMALLEST_STYLE_PX} px are needed: {SMALLEST_STYLE_PX / painting.reference_px:g} or more"
+            )
+        if scale > largest * 1.01:
+            raise UserError(
+                f"{option} {scale:g} enlarges {painting.name}, {painting.short_px} px on its short side, "
+                f"{scale / painting.largest_scale:.1f} times; at most {MOST_ENLARGED} times is allowed: {largest:.3g} "
+                "or less"
             )
     if max(scales) > painting.largest_scale * 1.01:
         log.warning(

@@ -16,6 +16,7 @@ from brushnet.evaluation.judge import Judge
 from brushnet.evaluation.painting_model import default_strokes, model_name, model_system
 from brushnet.evaluation.request import (
     DEFAULT_SIZES_PX,
+    MOST_ENLARGED,
     Request,
     check,
     check_scales,
@@ -94,7 +95,8 @@ def _open_systems(request: Request, model: StyleModel | None, painting: Painting
     photos = Photos(samples.resolve(request.content)) if request.content else None
     systems = []
     if model is not None and photos is not None:
-        strokes = sorted(set(request.scales or default_strokes(model)))
+        largest = MOST_ENLARGED * painting.largest_scale
+        strokes = sorted(set(request.scales or default_strokes(model, largest_scale=largest)))
         check_scales(strokes, painting)
         systems.append(
             model_system(

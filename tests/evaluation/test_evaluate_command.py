@@ -212,6 +212,13 @@ def test_without_an_output_the_folder_is_called_after_the_model(save_model) -> N
         (["--scales", "0"], "--scales must be numbers above 0 with commas between (0.5,1,2), got 0"),
         (["--scales", "1,inf"], "--scales must be numbers above 0 with commas between (0.5,1,2), got 1,inf"),
         (["--scales", "0.1"], "--scales 0.1 shrinks the painting to 10 px; at least 32 px are needed: 0.32 or more"),
+        (["--scales", "1,1e9"], "--scales must be from 0.015625 to 64 with commas between, got 1e+09"),
+        (["--scales", "0.01"], "--scales must be from 0.015625 to 64 with commas between, got 0.01"),
+        (
+            ["--scales", "1,9"],
+            "--scales 9 enlarges painting, 200 px on its short side, 4.5 times; at most 4 times is allowed: 8 or less",
+        ),
+        (["--pictures", "huge"], "--pictures huge: scale 12 enlarges painting, 200 px on its short side, 6.0 times"),
         (["--sizes", "64,big"], "--sizes must be whole numbers of px with commas between (512,1024), got 64,big"),
         (["--sizes", "5000"], "--sizes must be from 64 to 4096 px with commas between, got 5000"),
         (["--photos", "0"], "argument --photos: must be a whole number above 0, got 0"),
@@ -249,6 +256,7 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_written(save_model, place
     images.write(images.read("painting.png") * 0 + 0.5, "flat.png")
     images.write(images.read("painting.png"), "scaled/a_s1.png")
     images.write(images.read("painting.png"), "tiny/a_s0.2.png")
+    images.write(images.read("painting.png"), "huge/a_s12.png")
     before = sorted(place.rglob("*"))
     out = [] if "-o" in options else ["-o", "out"]
     assert evaluate(*out, "--sizes", "64", *options) == 2

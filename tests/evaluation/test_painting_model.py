@@ -84,6 +84,9 @@ def test_default_scales_of_a_fixed_model_lie_around_its_own(place, save_model) -
     assert strokes[-1] == pytest.approx(2**2.5, rel=1e-4)
     small = default_strokes(models.load(save_model(mode="fixed", low=0.6, high=0.6)))
     assert small[0] == pytest.approx(0.32)  # 32 px of the painting
+    own = models.load(save_model(mode="fixed", low=2, high=2))
+    assert default_strokes(own, largest_scale=3)[-1] == pytest.approx(3)
+    assert default_strokes(own, largest_scale=1)[-1] == pytest.approx(2)
 
 
 def test_a_model_is_called_by_what_tells_it_from_others(place: Path) -> None:
