@@ -20,8 +20,8 @@ _EPILOG = """writes control.json, control.csv, control.png and sheet.jpg into OU
 --pictures: pictures of any system, named PHOTO_s0.5.png, s=0.5/PHOTO.png or 0.5/PHOTO.png
 
 brushnet evaluate runs/painting --style painting.jpg --content photos -o control
-brushnet evaluate starry-night --style starry.jpg --content photos --sizes 512,1024,2048
-brushnet evaluate starry-night --style starry.jpg --content photos --pictures other=painted/"""
+brushnet evaluate starry-night --style sample:pictures/starry-night --content photos --sizes 512,1024,2048
+brushnet evaluate starry-night --style sample:pictures/starry-night --content photos --pictures other=painted/"""
 
 
 def add_arguments(parser: Parser) -> None:

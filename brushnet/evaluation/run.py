@@ -1,6 +1,7 @@
 """`brushnet evaluate`: opens what was named, paints and measures every picture, writes figures, plot and sheet."""
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ from brushnet.models import StyleModel, load
 from brushnet.report.control_plot import control_figure, curves_of
 from brushnet.report.figure import write_figure
 from brushnet.strokes import Painting
+
+log = logging.getLogger(__name__)
 
 SHEET_QUALITY = 88  # strokes are all detail: at 95 seven scales of ten photos were 5.6 MB
 
@@ -95,6 +98,14 @@ def _open_systems(request: Request, model: StyleModel | None, painting: Painting
     photos = Photos(samples.resolve(request.content)) if request.content else None
     systems = []
     if model is not None and photos is not None:
+        style = model.style_index(painting.name) if len(model.style_names) > 1 else 0
+        if painting.name not in model.style_names:
+            log.warning(
+                "--style %s is not what %s learned (%s) by its name: strokes are measured against another painting",
+                request.style,
+                name,
+                model.style_names[style],
+            )
         largest = MOST_ENLARGED * painting.largest_scale
         strokes = sorted(set(request.scales or default_strokes(model, largest_scale=largest)))
         check_scales(strokes, painting)
@@ -103,7 +114,7 @@ def _open_systems(request: Request, model: StyleModel | None, painting: Painting
                 model,
                 photos,
                 name=name,
-                style=model.style_index(painting.name) if len(model.style_names) > 1 else 0,
+                style=style,
                 strokes=strokes,
                 sizes_px=list(dict.fromkeys(request.sizes or DEFAULT_SIZES_PX)),
                 count=request.photos,

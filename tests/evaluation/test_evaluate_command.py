@@ -290,6 +290,21 @@ def test_a_model_of_several_paintings_is_asked_by_the_name_of_the_file(save_mode
     assert "style must be one of waves, stars, got 'painting'" in capsys.readouterr().err
 
 
+def test_a_painting_that_is_not_the_models_own_is_taken_with_a_warning(save_model, caplog) -> None:
+    save_model()
+    options = ("--sizes", "64", "--photos", "1", "--scales", "1")
+    assert evaluate("-o", "own", *options) == 0
+    assert "is not what" not in caplog.text
+    Path("painting.png").rename("waves.png")
+    assert evaluate("-o", "out", *options, style="waves.png") == 0
+    (warning,) = [record for record in caplog.records if "is not what" in record.message]
+    assert warning.levelname == "WARNING"
+    assert warning.message == (
+        "--style waves.png is not what model learned (painting) by its name: strokes are measured against another "
+        "painting"
+    )
+
+
 def test_what_is_too_large_for_the_memory_is_skipped(save_model, monkeypatch, capsys) -> None:
     save_model()
 
