@@ -62,6 +62,26 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(a * b for a, b in zip(first, second, strict=True)) / norm if norm else math.nan
 
 
+# One-sided 5 % critical values of Spearman's rho by number of points (Zar 1984, table B.20; Ramsey 1989).
+CRITICAL = {4: 1.0, 5: 0.9, 6: 0.829, 7: 0.714, 8: 0.643, 9: 0.6, 10: 0.564, 12: 0.503, 14: 0.464, 16: 0.429}
+
+
+def critical_correlation(points: int) -> float:
+    """The rank correlation that one in twenty shuffled series reach: in between, that of fewer points.
+
+    Infinite where no rank correlation is clear, with fewer than 4.
+    """
+    return min((value for count, value in CRITICAL.items() if count <= points), default=math.inf)
+
+
+def correlation_verdict(correlation: float, points: int, *, rises: str, falls: str) -> str:
+    """`rises` or `falls` where the rank correlation is clear, else `depends`."""
+    # The table has three digits: 29/35, which is the critical value of 6 points, is 0.829 there.
+    if abs(round(correlation, 3)) >= critical_correlation(points):
+        return rises if correlation > 0 else falls
+    return DEPENDS
+
+
 def _ranks(values: Sequence[float]) -> list[float]:
     return [
         sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2 for value in values

@@ -8,29 +8,45 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from brushnet.measure.layer_table import ALL_LEVELS, LOSS, Row
-from brushnet.probing.claim import DEPENDS, Claim, joint, rank_correlation, tally, verdict_of
+from brushnet.probing.claim import (
+    CONTRADICTED,
+    CRITICAL,
+    DEPENDS,
+    SUPPORTED,
+    Claim,
+    correlation_verdict,
+    critical_correlation,
+    joint,
+    rank_correlation,
+    tally,
+    verdict_of,
+)
 from brushnet.report.probe_plot import SEEN_D_PRIME, Panel
 
 # SEEN_D_PRIME: a width counts where some layer tells it from its neighbour at all. Below d' = 2 an observer errs in
 # 16 % of its answers and more, and which layer errs least is chance.
-FEWEST_WIDTHS = 4  # a rank correlation of fewer points is often 1 by chance
-CLEAR_CORRELATION = 0.6  # of 8 to 10 widths or layers: beyond it, one in twenty by chance
+FEWEST_WIDTHS = min(CRITICAL)  # a rank correlation of fewer points is often 1 by chance
 CLEAR_SLOPE = 0.1  # octaves of receptive field for each octave of stroke width: less is no trend that matters
 FINE_PX = 6.0
+
+CHANCE = (
+    "one in twenty series without trend: one-sided 5 % critical value of Spearman's rho, Zar 1984, Ramsey 1989: "
+    + ", ".join(f"{value:g} of {points}" for points, value in CRITICAL.items())
+)
 
 LARGE_SHALLOW = "large strokes live in shallow layers, small strokes in deeper ones"
 LARGE_SHALLOW_TEST = (
     f"At one pyramid level, over widths that some layer tells apart (d' of {SEEN_D_PRIME:g} or more): the receptive "
     "field of the layers that see a width (mean of its log2, weighted by d' squared) against that width. "
-    f"Supported if it falls (rank correlation {-CLEAR_CORRELATION:g} or less, {-CLEAR_SLOPE:g} octave or less for each "
-    "octave), contradicted if it rises as clearly; depends else, or where loss networks disagree."
+    f"Supported if it falls ({-CLEAR_SLOPE:g} octave or less for each octave, and a rank correlation as negative as "
+    f"in {CHANCE} widths), contradicted if it rises as clearly; depends else, or where loss networks disagree."
 )
 DEEPER_FINE = "deeper loss networks capture fine strokes better"
 DEEPER_FINE_TEST = (
     f"d' of each layer for strokes up to {FINE_PX:g} px, the mean over widths, against the layer's depth. Supported if "
-    f"it rises with depth (rank correlation {CLEAR_CORRELATION:g} or more), contradicted if it falls as clearly, "
-    "or if the layer that sees them best lies in the shallower half and the deepest one sees less than half as well; "
-    "depends else, or where loss networks disagree."
+    f"it rises with depth (a rank correlation as high as in {CHANCE} layers), contradicted if it falls as clearly, or "
+    "if the layer that sees them best lies in the shallower half (the middle one is in neither) and the deepest one "
+    "sees less than half as well; depends else, or where loss networks disagree."
 )
 
 
@@ -44,6 +60,7 @@ def large_strokes_in_shallow_layers(panels: Sequence[Panel]) -> Claim:
         figures[panel.network] = {
             "widths_px": [round(width, 2) for width in widths],
             "rank_correlation": trend,
+            "critical_rank_correlation": critical_correlation(len(widths)),
             "octaves_of_field_per_octave_of_width": slope,
             "with_pyramid": {"rank_correlation": pyramid[0], "octaves_of_field_per_octave_of_width": pyramid[1]},
             "verdict": verdicts[-1],
@@ -86,9 +103,9 @@ def slope_of(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 def _trend_verdict(trend: float, slope: float, widths: int) -> str:
     """Both figures must be clear."""
-    by_trend = verdict_of(trend, supports=-CLEAR_CORRELATION, contradicts=CLEAR_CORRELATION)
+    by_trend = correlation_verdict(trend, widths, rises=CONTRADICTED, falls=SUPPORTED)
     by_slope = verdict_of(slope, supports=-CLEAR_SLOPE, contradicts=CLEAR_SLOPE)
-    return joint([by_trend, by_slope]) if widths >= FEWEST_WIDTHS else DEPENDS
+    return joint([by_trend, by_slope])
 
 
 def _trend_words(trend: float, slope: float, widths: Sequence[float]) -> str:
@@ -113,10 +130,11 @@ def deeper_networks_capture_fine_strokes(panels: Sequence[Panel]) -> Claim:
         layers = list(sight)
         trend = rank_correlation(range(len(layers)), list(sight.values())) if len(layers) > 1 else math.nan
         best, deepest = max(layers, key=sight.__getitem__), layers[-1]
-        verdicts.append(_depth_verdict(trend, layers.index(best) / len(layers), sight[deepest], sight[best]))
+        verdicts.append(_depth_verdict(trend, list(sight.values())))
         figures[panel.network] = {
             "d_prime_of_fine_strokes": sight,
             "rank_correlation_with_depth": trend,
+            "critical_rank_correlation": critical_correlation(len(layers)),
             "best_layer": best,
             "verdict": verdicts[-1],
         }
@@ -136,8 +154,9 @@ def fine_sight(rows: Sequence[Row]) -> dict[str, float]:
     return {name: fmean(row.d_prime for row in fine if row.observer == name) for name in names}
 
 
-def _depth_verdict(trend: float, place: float, deepest: float, best: float) -> str:
-    """`place` of the best layer: 0 the shallowest, towards 1 the deepest."""
-    if place < 0.5 and deepest < best / 2:
-        return verdict_of(-1.0, supports=CLEAR_CORRELATION, contradicts=-CLEAR_CORRELATION)
-    return verdict_of(trend, supports=CLEAR_CORRELATION, contradicts=-CLEAR_CORRELATION)
+def _depth_verdict(trend: float, sight: Sequence[float]) -> str:
+    """`sight` of each layer, shallow ones first; the middle one of an odd number lies in neither half."""
+    best = max(sight)
+    if sight.index(best) < len(sight) // 2 and sight[-1] < best / 2:
+        return CONTRADICTED
+    return correlation_verdict(trend, len(sight), rises=SUPPORTED, falls=CONTRADICTED)

@@ -5,7 +5,7 @@ Pure functions of what `model_figures` measured.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import log2
+from math import isnan, log2
 from statistics import fmean, median
 
 from brushnet.probing.claim import CONTRADICTED, DEPENDS, NOT_TESTED, SUPPORTED, Claim
@@ -39,8 +39,9 @@ NEEDED = "see conf/experiment/claims.yaml for trainings of some minutes each"
 class ModelFigures:
     """One model on some photos, the mean over them. By stroke scale s: `as_is` and `rescaled` style losses against S_s.
 
-    Models that can be told s are told it, and then both are the same. `matched_octaves` is the scale that was measured,
-    `detail_db` the fine detail against that of S_s (two finest octaves, finest first), both as they are.
+    Models that can be told s are told it, and then both are the same. `matched_octaves` is the scale that was measured
+    (NaN where no picture has a texture to measure), `detail_db` the fine detail against that of S_s (two finest
+    octaves, finest first), both as they are.
     """
 
     name: str
@@ -75,7 +76,7 @@ def transfer(models: Sequence[ModelFigures]) -> Claim:
         f"an octave and more off, fixed models need {plain:.2f} times the best model's style loss as they are, "
         f"{rescaled:.2f} times with the photo rescaled; diverse ones at their worst s "
         + ", ".join(f"{value:.2f} ({name})" for name, value in worst.items())
-        + f"; measured strokes at s = {min(best):g} and {max(best):g}: "
+        + f"; measured strokes at s = {min(best):g} and {max(best):g}, in octaves: "
         + ", ".join(_measured(model) for model in diverse)
     )
     figures = {**_as_json(models), "fixed_as_is": plain, "fixed_rescaled": rescaled, "diverse_worst": worst}
@@ -90,7 +91,11 @@ def _transfer_verdict(plain: float, rescaled: float, worst: Sequence[float]) -> 
 
 def _measured(model: ModelFigures) -> str:
     found = model.matched_octaves
-    return f"{found[min(found)]:+.2f} and {found[max(found)]:+.2f} octave ({model.name})"
+    return f"{_octaves(found[min(found)])} and {_octaves(found[max(found)])} ({model.name})"
+
+
+def _octaves(value: float) -> str:
+    return "nothing to measure" if isnan(value) else f"{value:+.2f}"
 
 
 def best_losses(models: Sequence[ModelFigures]) -> dict[float, float]:

@@ -1,7 +1,7 @@
 """What trained models paint at stroke scales that they were and were not trained for, in figures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import log2
+from math import isnan, log2, nan
 from pathlib import Path
 from statistics import fmean
 
@@ -72,7 +72,9 @@ def model_figures(
         for scale in SCALES:
             pictures = [paint_at(model, photo, scale, style=painting.name) for photo in photos]
             as_is[scale] = fmean(style_loss(each, targets[scale], lossnet, spec) for each in pictures)
-            matched[scale] = fmean(matched_figures(each, meters)[f"matched_octaves/{ENCODER}"] for each in pictures)
+            matched[scale] = mean_measured(
+                [matched_figures(each, meters)[f"matched_octaves/{ENCODER}"] for each in pictures]
+            )
             decibels = [detail_decibels(each, whole[scale]) for each in pictures]
             detail[scale] = [fmean(octave) for octave in zip(*decibels, strict=True)]
             others = [paint_rescaled(model, photo, scale, style=painting.name) for photo in photos]
@@ -81,6 +83,12 @@ def model_figures(
         if progress:
             progress(number + 1, len(models), f"claim b  {name}")
     return found
+
+
+def mean_measured(octaves: Sequence[float]) -> float:
+    """Pictures without a texture to measure (NaN) left out; NaN where there is no other."""
+    measured = [value for value in octaves if not isnan(value)]
+    return fmean(measured) if measured else nan
 
 
 def paint_at(model: StyleModel, photo_13HW: Tensor, scale: float, *, style: str) -> Tensor:

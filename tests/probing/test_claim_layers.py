@@ -1,13 +1,22 @@
 """Verdicts of claims a and c from made-up tables: each way they can come out."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
 
 from brushnet.errors import BrushnetError
 from brushnet.measure.layer_table import ALL_LEVELS, LOSS, Row
-from brushnet.probing.claim import CONTRADICTED, DEPENDS, SUPPORTED, Claim, rank_correlation, verdict_of
+from brushnet.probing.claim import (
+    CONTRADICTED,
+    DEPENDS,
+    SUPPORTED,
+    Claim,
+    correlation_verdict,
+    critical_correlation,
+    rank_correlation,
+    verdict_of,
+)
 from brushnet.probing.claim_layers import (
     deeper_networks_capture_fine_strokes,
     field_against_width,
@@ -19,13 +28,13 @@ LAYERS = {"relu1_1": 3, "relu2_1": 10, "relu3_1": 24, "relu4_1": 68}
 WIDTHS = [2.0 * 2 ** (step / 2) for step in range(9)]
 
 
-def panel(d_prime, name="made up"):
+def panel(d_prime, name="made up", layers=LAYERS, widths=WIDTHS):
     """`d_prime(field_px, width_px)` of each layer and width."""
     rows = [
         Row(layer, levels, field, narrow, wide, d_prime(field, (narrow * wide) ** 0.5), 1, 1, 1, 0.25, 0.25)
         for levels in ("0", ALL_LEVELS)
-        for narrow, wide in pairwise(WIDTHS)
-        for layer, field in LAYERS.items()
+        for narrow, wide in pairwise(widths)
+        for layer, field in layers.items()
     ]
     return Panel(name, [*rows, rows[0]._replace(observer=LOSS, d_prime=99.0)], "px")
 
@@ -97,6 +106,69 @@ def test_only_fine_strokes_count_for_claim_c():
 def test_a_figure_that_does_not_exist_decides_nothing():
     assert verdict_of(math.nan, supports=1, contradicts=-1) == DEPENDS
     assert verdict_of(-2, supports=-1, contradicts=1) == SUPPORTED
+
+
+def test_what_is_clear_depends_on_the_number_of_points():
+    assert [critical_correlation(points) for points in (4, 6, 8, 11, 13, 40)] == [
+        1.0,
+        0.829,
+        0.643,
+        0.564,
+        0.503,
+        0.429,
+    ]
+    assert critical_correlation(3) == math.inf
+    for points in range(4, 17):
+        assert correlation_verdict(1.0, points, rises=SUPPORTED, falls=CONTRADICTED) == SUPPORTED
+        assert correlation_verdict(-1.0, points, rises=SUPPORTED, falls=CONTRADICTED) == CONTRADICTED
+    assert correlation_verdict(29 / 35, 6, rises=SUPPORTED, falls=CONTRADICTED) == SUPPORTED
+    assert correlation_verdict(27 / 35, 6, rises=SUPPORTED, falls=CONTRADICTED) == DEPENDS
+    assert correlation_verdict(1.0, 3, rises=SUPPORTED, falls=CONTRADICTED) == DEPENDS
+    assert correlation_verdict(math.nan, 9, rises=SUPPORTED, falls=CONTRADICTED) == DEPENDS
+
+
+def test_critical_values_are_what_shuffled_series_reach():
+    for points, exact in ((4, True), (5, True), (6, True), (7, True)):
+        found = [rank_correlation(range(points), order) for order in permutations(range(points))]
+        share = sum(round(value, 3) >= critical_correlation(points) for value in found) / len(found)
+        below = sorted({round(value, 3) for value in found if round(value, 3) < critical_correlation(points)})[-1]
+        assert share <= 0.05
+        assert sum(round(value, 3) >= below for value in found) / len(found) > 0.05
+
+
+def test_a_trend_over_few_widths_must_be_without_fault():
+    """Six widths, rank correlation 0.77: 0.6 is reached by more than one in ten by chance."""
+    order = dict(zip(WIDTHS, (10, 3, 24, 68, 40, 90, 99), strict=False))
+
+    def d_prime(field, width):
+        return 6.0 if field == order[min(WIDTHS, key=lambda narrow: abs(narrow * 2**0.25 - width))] else 0.0
+
+    layers = {f"relu{place}_1": field for place, field in enumerate(sorted(order.values()))}
+    claim = large_strokes_in_shallow_layers([panel(d_prime, layers=layers, widths=WIDTHS[:7])])
+    figures = claim.figures["made up"]
+    assert figures["rank_correlation"] == pytest.approx(31 / 35)
+    assert figures["critical_rank_correlation"] == 0.829
+    assert claim.verdict == CONTRADICTED
+    order[WIDTHS[0]], order[WIDTHS[2]] = order[WIDTHS[2]], order[WIDTHS[0]]
+    claim = large_strokes_in_shallow_layers([panel(d_prime, layers=layers, widths=WIDTHS[:7])])
+    assert claim.figures["made up"]["rank_correlation"] == pytest.approx(27 / 35)
+    assert claim.verdict == DEPENDS
+
+
+def test_the_tests_of_both_claims_name_the_critical_values_and_their_source():
+    for claim in (large_strokes_in_shallow_layers([panel(lambda field, width: 3.0)]),
+                  deeper_networks_capture_fine_strokes([panel(lambda field, width: 3.0)])):  # fmt: skip
+        assert "critical value of Spearman's rho, Zar 1984, Ramsey 1989: 1 of 4, 0.9 of 5, 0.829 of 6" in claim.test
+
+
+def test_the_middle_layer_lies_in_neither_half():
+    layers = {"relu1_1": 3, "relu1_2": 5, "relu2_1": 10}
+    for best, verdict in ((3, CONTRADICTED), (5, DEPENDS)):
+        sight = {3: 5.0, 5: 5.0, 10: 1.0, best: 9.0}
+        claim = deeper_networks_capture_fine_strokes(
+            [panel(lambda field, width, sight=sight: sight[field], layers=layers)]
+        )
+        assert claim.verdict == verdict
 
 
 def test_rank_correlation_shares_the_ranks_of_ties():

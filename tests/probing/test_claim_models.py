@@ -1,11 +1,13 @@
 """Verdicts of claims b and c from made-up models: each way they can come out."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from brushnet.probing.claim import CONTRADICTED, DEPENDS, NOT_TESTED, SUPPORTED
 from brushnet.probing.claim_models import ModelFigures, detail_of, more_blocks, transfer
+from brushnet.probing.model_figures import mean_measured
 
 SCALES = (0.5, 0.71, 1.0, 1.41, 2.0)
 
@@ -63,6 +65,18 @@ def test_transfer_without_models_is_not_tested(models, missing):
     claim = transfer(models)
     assert claim.verdict == NOT_TESTED
     assert claim.found.startswith(f"needs --models with {missing}; ")
+
+
+def test_pictures_without_texture_are_left_out_of_the_measured_scale():
+    assert mean_measured([1.0, math.nan, 2.0]) == 1.5
+    assert math.isnan(mean_measured([math.nan, math.nan]))
+
+
+def test_where_no_picture_can_be_measured_it_says_so():
+    flat = replace(diverse(FLAT), matched_octaves=dict.fromkeys(SCALES, 0.25) | {0.5: math.nan})
+    found = transfer([model("fixed", STEEP), flat]).found
+    assert found.endswith("at s = 0.5 and 2, in octaves: nothing to measure and +0.25 (conditioned)")
+    assert "nan" not in found
 
 
 def test_models_of_other_depths_do_not_set_the_standard_of_transfer():
