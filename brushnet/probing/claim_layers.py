@@ -29,22 +29,21 @@ FEWEST_WIDTHS = min(CRITICAL)  # a rank correlation of fewer points is often 1 b
 CLEAR_SLOPE = 0.1  # octaves of receptive field for each octave of stroke width: less is no trend that matters
 FINE_PX = 6.0
 
-CHANCE = (
-    "one in twenty series without trend: one-sided 5 % critical value of Spearman's rho, Zar 1984, Ramsey 1989: "
-    + ", ".join(f"{value:g} of {points}" for points, value in CRITICAL.items())
+CLEAR = "beyond the one-sided 5 % critical value of Spearman's rho, Zar 1984, Ramsey 1989: " + ", ".join(
+    f"{value:g} for {points}" for points, value in CRITICAL.items()
 )
 
 LARGE_SHALLOW = "large strokes live in shallow layers, small strokes in deeper ones"
 LARGE_SHALLOW_TEST = (
     f"At one pyramid level, over widths that some layer tells apart (d' of {SEEN_D_PRIME:g} or more): the receptive "
     "field of the layers that see a width (mean of its log2, weighted by d' squared) against that width. "
-    f"Supported if it falls ({-CLEAR_SLOPE:g} octave or less for each octave, and a rank correlation as negative as "
-    f"in {CHANCE} widths), contradicted if it rises as clearly; depends else, or where loss networks disagree."
+    f"Supported if it falls ({-CLEAR_SLOPE:g} octave or less for each octave, and a rank correlation "
+    f"{CLEAR} widths), contradicted if it rises as clearly; depends else, or where loss networks disagree."
 )
 DEEPER_FINE = "deeper loss networks capture fine strokes better"
 DEEPER_FINE_TEST = (
     f"d' of each layer for strokes up to {FINE_PX:g} px, the mean over widths, against the layer's depth. Supported if "
-    f"it rises with depth (a rank correlation as high as in {CHANCE} layers), contradicted if it falls as clearly, or "
+    f"it rises with depth (a rank correlation {CLEAR} layers), contradicted if it falls as clearly, or "
     "if the layer that sees them best lies in the shallower half (the middle one is in neither) and the deepest one "
     "sees less than half as well; depends else, or where loss networks disagree."
 )
