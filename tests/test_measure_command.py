@@ -186,6 +186,14 @@ def test_a_picture_that_could_be_of_any_scale_has_none(painting, capsys, monkeyp
     assert painted[headings.index("SCALE") :] == "nothing to measure"
     (entry,) = json.loads(measured(capsys, "painting.png", "--style", "painting.png", "--json").out)
     assert entry["matched_octaves"] is entry["confidence"] is None
+    assert entry["reason"] == "it could be of any scale of the painting"
+
+
+def test_a_picture_too_small_for_the_scale_says_so(painting, capsys):
+    images.write(images.read("painting.png")[..., :40, :40], "small.png")
+    (entry,) = json.loads(measured(capsys, "small.png", "--style", "painting.png", "--json").out)
+    assert entry["matched_octaves"] is None
+    assert entry["reason"].startswith(("a picture of 40 x 40 px is too small", "no width stands out"))
 
 
 def test_the_first_encoder_counts_and_every_one_is_told(painting, capsys):

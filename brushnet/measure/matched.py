@@ -25,7 +25,7 @@ from brushnet.strokes import Painting
 STEP_OCTAVES = 1 / 4
 SMALLEST_PX = 48  # short side of a picture
 SMALLEST_SCALE_PX = 48  # short side of the painting at the smallest scale that is told for sure
-LARGEST_SCALE_PX = 2048  # and at the largest: above, tables of gigabytes
+LARGEST_SCALE_PX = 1536  # and at the largest: above, gigabytes of maps
 TILES_PX = (64, 96, 144)  # the one nearest to half of the short side is taken
 STEPS = 4  # a tile of the picture starts at every quarter of a tile
 PAINTING_STEPS = 8  # of the painting twice as often: the nearest one is a sixteenth of a tile away at most
@@ -76,7 +76,7 @@ def painting_statistics(
     """Tiles of S_s on a grid of log2 s.
 
     It begins where the painting has a short side of 48 px or just below, and ends a step above the painting's own size,
-    so that this is found too, or at a short side of 2048 px.
+    so that this is found too, or at a short side of 1536 px.
     """
     if _is_flat(images.to_float(images.resize_short_side(painting.pixels, min(painting.short_px, _LOOK_PX)))[None]):
         raise UserError(f"{painting.name} has no texture; a painting with brushstrokes is needed to compare with")

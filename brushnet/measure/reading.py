@@ -19,6 +19,7 @@ class Scale(NamedTuple):
     octaves: float
     confidence: tuple[float, float] | None  # about 95 %, in octaves; infinite where no more than an end is known
     distance: float
+    reason: str = ""
 
 
 class Reading(NamedTuple):
@@ -31,9 +32,9 @@ class Reading(NamedTuple):
 
     @property
     def scale(self) -> Scale:
-        """By the first encoder that finds one."""
-        nothing = Scale(math.nan, None, math.nan)
-        return next((scale for scale in self.scales.values() if math.isfinite(scale.octaves)), nothing)
+        """By the first encoder that finds one; else the first one's, with its reason."""
+        scales = list(self.scales.values()) or [_no_scale("")]
+        return next((scale for scale in scales if math.isfinite(scale.octaves)), scales[0])
 
 
 def read(file: Path, meters: Sequence[Meter]) -> Reading:
@@ -47,14 +48,19 @@ def read(file: Path, meters: Sequence[Meter]) -> Reading:
 
 def match(picture_13HW: Tensor, meter: Meter) -> Scale:
     """Scale by one encoder; none where all that it can say is "of any scale"."""
-    nothing = Scale(math.nan, None, math.nan)
     try:
         found = meter.match(picture_13HW)
-    except UserError:  # too small for the meter: one picture among others, no wrong request
-        return nothing
-    if math.isnan(found.octaves) or (math.isinf(found.low) and math.isinf(found.high)):
-        return nothing
+    except UserError as error:  # too small for the meter: one picture among others, no wrong request
+        return _no_scale(str(error))
+    if math.isnan(found.octaves):
+        return _no_scale("no texture to compare with the painting")
+    if math.isinf(found.low) and math.isinf(found.high):
+        return _no_scale("it could be of any scale of the painting")
     return Scale(found.octaves, (found.low, found.high), found.distance)
+
+
+def _no_scale(reason: str) -> Scale:
+    return Scale(math.nan, None, math.nan, reason)
 
 
 def as_entry(reading: Reading) -> dict[str, Any]:
@@ -80,7 +86,7 @@ def as_entry(reading: Reading) -> dict[str, Any]:
             }
             for name, each in reading.scales.items()
         },
-        "reason": reading.failure or (width.reason if width else "") or None,
+        "reason": reading.failure or (width.reason if width else "") or scale.reason or None,
     }
 
 
