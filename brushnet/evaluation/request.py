@@ -12,7 +12,7 @@ from brushnet.inference.plan import SHEET_NAME
 from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork, load_lossnet
 from brushnet.measure.lpips import Lpips, load_lpips
-from brushnet.measure.meters import DEFAULT_ENCODER
+from brushnet.measure.meters import DEFAULT_ENCODER, encoder_name
 from brushnet.model_meta import STROKE_LIMITS
 from brushnet.models import StyleModel
 from brushnet.report.figure import SUFFIXES
@@ -72,6 +72,19 @@ def check(request: Request) -> None:
             raise UserError(f"--plots must be of {', '.join(PLOTS)} with commas between, got {plot}")
     if (request.lpips is None) != (request.squeezenet is None):
         raise UserError("--lpips HEAD and --squeezenet BACKBONE belong together: give both files, or neither")
+    if request.lossnet not in LOSSNETS and not Path(request.lossnet).is_file():
+        raise UserError(f"--lossnet must be one of {', '.join(LOSSNETS)}, or a weight file, got {request.lossnet}")
+    encoders = [encoder_name(source) for source in request.encoders]
+    for name in encoders:
+        if encoders.count(name) > 1:
+            raise UserError(f"--encoder {name} is given twice; figures are told apart by the encoder's name")
+
+
+def check_folder(out: Path) -> None:
+    """UserError where `-o` is a file, or is called like one of those that are written."""
+    called_a_file = out.suffix.lower() in (*images.SUFFIXES, *SUFFIXES, ".json", ".csv")
+    if called_a_file or (out.exists() and not out.is_dir()):
+        raise UserError(f"-o {out}: several files are written; give a folder")
 
 
 def open_painting(request: Request, model: StyleModel | None) -> Painting:
@@ -111,9 +124,7 @@ def check_scales(scales: Sequence[float], painting: Painting, *, option: str = "
 
 
 def open_lossnet(name: str, spec: LossSpec) -> LossNetwork:
-    """By name or from a file. UserError where it is neither, or has not the layers that training compares."""
-    if name not in LOSSNETS and not Path(name).is_file():
-        raise UserError(f"--lossnet must be one of {', '.join(LOSSNETS)}, or a weight file, got {name}")
+    """By name or from a file (see `check`). UserError where it has not the layers that training compares."""
     weights, arch = LOSSNETS.get(name, (name, "vgg19"))
     lossnet = load_lossnet(weights, arch=arch)
     lossnet.require(spec.layers, option="--lossnet")

@@ -20,6 +20,7 @@ from brushnet.evaluation.request import (
     MOST_ENLARGED,
     Request,
     check,
+    check_folder,
     check_scales,
     open_lossnet,
     open_lpips,
@@ -29,7 +30,7 @@ from brushnet.evaluation.request import (
 from brushnet.evaluation.scaled_pictures import picture_system, strokes_of
 from brushnet.evaluation.sheet import Sheet
 from brushnet.evaluation.systems import Photos, System, Task
-from brushnet.inference.plan import check_outputs, is_picture
+from brushnet.inference.plan import check_outputs
 from brushnet.inference.stylize import pick_device
 from brushnet.losses import LossSpec
 from brushnet.measure.control import Row, photo_curve
@@ -72,20 +73,22 @@ def evaluate(request: Request, spec: LossSpec, *, progress: Progress | None = No
     """A wrong request is a UserError before anything is written; unreadable pictures are skipped and reported."""
     started = time.perf_counter()
     check(request)
-    model = load(request.model).to(pick_device(request.device)) if request.model else None
-    painting = open_painting(request, model)
     name = model_name(request.model) if request.model else request.pictures[0].partition("=")[0]
     out = request.out or Path(f"control-{Path(name).name}")
     places = outputs(request, out)
+    check_folder(out)
+    inputs = [samples.resolve(request.style)]
     if out.exists():  # looked at early, since what follows takes a while; a new folder is made only after it
-        _check_places(places, out, request)
-    systems = _open_systems(request, model, painting, name=name)
+        check_outputs(list(places.values()), out, inputs=inputs, force=request.force)
+    model = load(request.model).to(pick_device(request.device)) if request.model else None
+    painting = open_painting(request, model)
+    systems = _open_systems(request, model, painting, name=name, out=out)
     found = Evaluation(request, painting, systems, skipped=[each for system in systems for each in system.skipped])
     lpips = open_lpips(request)
     lossnet = open_lossnet(request.lossnet, spec)
     found.lossnet = lossnet.name
     found.meters = open_meters(request.encoders, painting)
-    _check_places(places, out, request)
+    check_outputs(list(places.values()), out, inputs=inputs, force=request.force)
     sheet = Sheet(painting, strokes_of(systems))
     judge = Judge(painting, meters=found.meters, lossnet=lossnet, spec=spec, lpips=lpips)
     _measure(found, judge, sheet, progress)
@@ -94,7 +97,9 @@ def evaluate(request: Request, spec: LossSpec, *, progress: Progress | None = No
     return found
 
 
-def _open_systems(request: Request, model: StyleModel | None, painting: Painting, *, name: str) -> list[System]:
+def _open_systems(
+    request: Request, model: StyleModel | None, painting: Painting, *, name: str, out: Path
+) -> list[System]:
     photos = Photos(samples.resolve(request.content)) if request.content else None
     systems = []
     if model is not None and photos is not None:
@@ -121,20 +126,13 @@ def _open_systems(request: Request, model: StyleModel | None, painting: Painting
             )
         )
     for text in request.pictures:
-        systems.append(picture_system(text, photos, count=request.photos))
+        systems.append(picture_system(text, photos, count=request.photos, out=out))
         check_scales(strokes_of(systems[-1:]), painting, option=f"--pictures {text}: scale")
     names = [system.name for system in systems]
     for each in names:
         if names.count(each) > 1:
             raise UserError(f"--pictures: two systems are called {each}; give another name with NAME=DIR")
     return systems
-
-
-def _check_places(places: dict[str, Path], out: Path, request: Request) -> None:
-    if is_picture(out) or (out.exists() and not out.is_dir()):
-        raise UserError(f"-o {out}: several files are written; give a folder")
-    inputs = [samples.resolve(request.style)]
-    check_outputs(list(places.values()), out, inputs=inputs, force=request.force)
 
 
 def _measure(found: Evaluation, judge: Judge, sheet: Sheet, progress: Progress | None) -> None:

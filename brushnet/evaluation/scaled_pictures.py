@@ -14,6 +14,7 @@ from torch import Tensor
 
 from brushnet import images
 from brushnet.errors import ImageError, UserError
+from brushnet.evaluation.request import STEM
 from brushnet.evaluation.systems import Opened, Photos, System, Task
 from brushnet.inference.plan import SHEET_NAME
 from brushnet.measure.control import evenly
@@ -31,10 +32,13 @@ class ScaledPicture(NamedTuple):
     file: Path
 
 
-def picture_system(text: str, photos: Photos | None, *, count: int) -> System:
-    """From `DIR` or `NAME=DIR`, at most `count` photos of it. UserError where there is nothing to evaluate."""
+def picture_system(text: str, photos: Photos | None, *, count: int, out: Path | None = None) -> System:
+    """From `DIR` or `NAME=DIR`, at most `count` photos of it. UserError where there is nothing to evaluate.
+
+    `out`: where the evaluation is written, which is no part of it.
+    """
     name, folder = named_folder(text)
-    pictures = scaled_pictures(folder)
+    pictures = scaled_pictures(folder, out=out)
     kept = set(evenly(sorted({picture.photo for picture in pictures}), count))
     pictures = [picture for picture in pictures if picture.photo in kept]
     if not any(_readable(picture.file) for picture in pictures):
@@ -57,14 +61,14 @@ def named_folder(text: str) -> tuple[str, Path]:
     return name, Path(folder)
 
 
-def scaled_pictures(folder: Path) -> list[ScaledPicture]:
-    """Every picture below the folder but contact sheets, by photo and rising scale.
+def scaled_pictures(folder: Path, *, out: Path | None = None) -> list[ScaledPicture]:
+    """Every picture below the folder but contact sheets and what was written to `out`, by photo and rising scale.
 
     UserError names a picture without a scale, and two of one photo and scale.
     """
     found: dict[tuple[str, float], ScaledPicture] = {}
     for file in images.list_images(folder):
-        if file.name == SHEET_NAME:
+        if file.name == SHEET_NAME or (out is not None and _is_written(file, folder, out)):
             continue
         picture = _scaled(file, folder)
         other = found.setdefault((picture.photo, picture.stroke), picture)
@@ -75,6 +79,13 @@ def scaled_pictures(folder: Path) -> list[ScaledPicture]:
     if not found:
         raise UserError(f"--pictures {folder}: no pictures in this folder; {RULES}")
     return sorted(found.values())
+
+
+def _is_written(file: Path, folder: Path, out: Path) -> bool:
+    """Anything in an output folder below the pictures' own; where they are one folder, its plots alone."""
+    file, folder, out = file.resolve(), folder.resolve(), out.resolve()
+    below = out != folder and out.is_relative_to(folder)
+    return (below and file.is_relative_to(out)) or (file.parent == out and file.stem == STEM)
 
 
 def _scaled(file: Path, folder: Path) -> ScaledPicture:

@@ -142,6 +142,16 @@ def test_pictures_beyond_what_can_be_told_are_counted(strokes_pixels, capsys) ->
     assert "rank: within each photo; usable: rising, the photos' mean error at most 0.25 at each request, none" in err
 
 
+@pytest.mark.parametrize("out", ["perfect/out", "perfect"])
+def test_pictures_are_evaluated_again_with_the_output_among_them(strokes_pixels, out: str) -> None:
+    save_perfect("perfect", strokes_pixels, scales=(0.5, 1.0))
+    options = ("--pictures", "perfect", "-o", out, "--reference-px", "100", "--force")
+    assert evaluate(*options, model=None) == 0
+    first = told(out)["summaries"]
+    assert evaluate(*options, model=None) == 0
+    assert told(out)["summaries"] == first
+
+
 def test_pictures_stand_beside_the_model_and_find_their_photos(save_model, strokes_pixels) -> None:
     save_model()
     save_perfect("perfect", strokes_pixels)
@@ -266,6 +276,28 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_written(save_model, place
     assert message in err
     assert err.count("\n") == 1
     assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "out.png"], "-o out.png: several files are written; give a folder"),
+        (["-o", "control.JSON"], "-o control.JSON: several files are written; give a folder"),
+        (["-o", "control.csv"], "-o control.csv: several files are written; give a folder"),
+        (["-o", "control.svg"], "-o control.svg: several files are written; give a folder"),
+        (["-o", "tiny.pth"], "-o tiny.pth: several files are written; give a folder"),
+        (["-o", "full"], "full/control.json would be overwritten; pass --force to allow it"),
+        (["--lossnet", "none"], "--lossnet must be one of auto, compact, torchvision, vgg19, vgg16, or a weight file"),
+        (["--encoder", "steerable", "--encoder", "steerable"], "--encoder steerable is given twice; figures are told"),
+        (["--encoder", "tiny.pth", "--encoder", "./tiny.pth"], "--encoder tiny is given twice; figures are told apart"),
+    ],
+)
+def test_what_is_wrong_by_itself_is_said_before_a_model_or_photo_is_opened(place, capsys, options, message) -> None:
+    Path("full").mkdir()
+    Path("full/control.json").write_text("{}")
+    assert evaluate(*options, "--content", "nowhere", model="none.safetensors", style="none.png") == 2
+    assert message in capsys.readouterr().err
+    assert not Path("out.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,24 @@ def test_what_stylize_wrote_is_understood_with_its_contact_sheet_left_out() -> N
     assert [picture.stroke for picture in scaled_pictures(Path("out"))] == [0.5, 2]
 
 
+def test_what_an_evaluation_wrote_is_no_picture_of_the_system() -> None:
+    save("sys/cat_s1.png", "sys/out/control.png", "sys/out/deep/other.png", "sys/control.png")
+    with pytest.raises(UserError, match=r"sys/out/.* tells no stroke scale|sys/control\.png tells no stroke scale"):
+        scaled_pictures(Path("sys"))
+    with pytest.raises(UserError, match=r"sys/control\.png tells no stroke scale"):
+        scaled_pictures(Path("sys"), out=Path("sys/out"))
+    Path("sys/control.png").unlink()
+    for out in ("sys/out", "other/../sys/out", Path("sys/out").resolve()):
+        assert [picture.photo for picture in scaled_pictures(Path("sys"), out=Path(out))] == ["cat"]
+
+
+@pytest.mark.parametrize("out", ["sys", "sys/.."])
+def test_an_output_folder_that_holds_the_pictures_does_not_hide_them(out: str) -> None:
+    save("sys/cat_s1.png", "sys/2/control.png", f"{out}/control.png")
+    found = scaled_pictures(Path("sys"), out=Path(out))
+    assert [(picture.photo, picture.stroke) for picture in found] == [("cat", 1), ("control", 2)]
+
+
 @pytest.mark.parametrize("file", ["cat.png", "cat-0.5.png", "cat_s.png", "cat_s0.png", "cat_s65.png", "x1/cat.png"])
 def test_a_picture_without_a_scale_is_refused_with_the_rules(file: str) -> None:
     save(f"out/{file}")
