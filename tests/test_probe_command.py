@@ -1,6 +1,7 @@
 """`brushnet probe` end to end on small pictures, and everything that it refuses."""
 
 import json
+import math
 import re
 
 import pytest
@@ -69,6 +70,8 @@ def test_plots_and_tables_are_written(folder, capsys):
     assert told == json.loads((folder / "out" / "probe.json").read_text())
     assert told["networks"][0]["lossnet"] == "tiny (114\N{MULTIPLICATION SIGN} compressed stand-in)"
     assert {row["observer"] for row in told["networks"][0]["rows"]} == {"relu1_1", "relu2_1", "relu3_1", "style loss"}
+    assert all(row["d_prime_error"] >= 0 for row in told["networks"][0]["rows"])
+    assert "d_prime_error" in (folder / "out" / "probe.csv").read_text().splitlines()[0].split(",")
     assert "relu3_1" in err
     assert images.read("out/probe.png").shape[-1] > 600
 
@@ -166,6 +169,19 @@ def test_claims_read_what_models_are_from_their_metadata(folder, small_claims, s
     assert all(claim["verdict"] != "not tested" for claim in told.values())
     assert set(told["d"]["figures"]) == {"optimised pictures", "trained models"}
     assert set(told["b"]["figures"]["models"][0]["as_is"]) == {"0.5", "0.71", "1.0", "1.41", "2.0"}
+
+
+def test_a_photo_without_texture_is_left_out_of_the_measured_scale(folder, small_claims, save_model, monkeypatch):
+    told = iter([math.nan, 1.0] * 100)
+    name = f"matched_octaves/{model_figures.ENCODER}"
+    monkeypatch.setattr(model_figures, "matched_figures", lambda picture, meters: {name: next(told)})
+    monkeypatch.setattr(claims_run, "PHOTOS", ("sample:photos/cat", "sample:photos/temple"))
+    models = [save_model("half", mode="fixed", low=0.5, high=0.5), save_model("told")]
+    assert claims("--models", *models) == 0
+    claim = next(
+        each for each in json.loads((folder / "claims" / "claims.json").read_text())["claims"] if each["name"] == "b"
+    )
+    assert set(claim["figures"]["models"][0]["matched_octaves"].values()) == {1.0}
 
 
 @pytest.mark.parametrize(

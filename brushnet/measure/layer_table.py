@@ -1,5 +1,6 @@
 """The layer probe as a table: every layer, pyramid level and pair of neighbouring stroke widths, with its figures."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 from typing import NamedTuple
@@ -21,6 +22,7 @@ class Row(NamedTuple):
     `levels` is a pyramid level (0 is the whole picture) or `all`. Shares are among the layers at the same levels and
     widths: of the covariance's energy, which is what an undivided loss would be made of, and of the style distance
     between the widths, where each layer is divided by its energy. NaN for the style loss, which is a sum of layers.
+    `d_prime_error` is the standard error of d' over subjects (of several paintings over their parts).
     """
 
     observer: str
@@ -34,6 +36,7 @@ class Row(NamedTuple):
     ratio: float
     energy_share: float
     loss_share: float
+    d_prime_error: float = math.nan
 
     @property
     def middle(self) -> float:
@@ -97,6 +100,7 @@ def _rows(cells: Iterable[Cell], lossnet: LossNetwork) -> list[Row]:
                 loss_share=_share(found.distance, [peer.separation.distance for peer in peers])
                 if single
                 else float("nan"),
+                d_prime_error=found.d_prime_error,
             )
         )
     return rows
@@ -112,4 +116,5 @@ def _mean(rows: Sequence[Row]) -> Row:
         name: fmean(getattr(row, name) for row in rows)
         for name in ("d_prime", "distance", "within", "ratio", "energy_share", "loss_share")
     }
-    return Row(**{**rows[0]._asdict(), **figures})
+    error = math.sqrt(sum(row.d_prime_error**2 for row in rows)) / len(rows)
+    return Row(**{**rows[0]._asdict(), **figures, "d_prime_error": error})

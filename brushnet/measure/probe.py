@@ -9,6 +9,7 @@ Shape letters: N pictures of one width, M pictures of both (2 N), C channels.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import variance
 from typing import NamedTuple
 
 import torch
@@ -34,11 +35,13 @@ class Series(NamedTuple):
 class Separation(NamedTuple):
     """How well one observer tells two neighbouring widths apart.
 
+    `d_prime_error` is its standard error, as far as the choice of subjects goes (jackknife).
     `distance` and `within` are squared style distances over their energy, as in the loss: of two pictures of different
     widths, and of the same. Both are of different subjects; `d_prime` is 0 where there is nothing to tell.
     """
 
     d_prime: float
+    d_prime_error: float
     distance: float
     within: float
 
@@ -127,30 +130,38 @@ def separation(products_MM: Tensor) -> Separation:
     others = ~torch.eye(count, dtype=torch.bool)
     narrow, wide, across = distances[:count, :count], distances[count:, count:], distances[:count, count:]
     return Separation(
-        d_prime=_d_prime(products_MM, count),
+        d_prime=_d_prime(products_MM),
+        d_prime_error=_jackknife_error(products_MM),
         distance=float(across[others].mean()),
         within=float((narrow[others].mean() + wide[others].mean()) / 2),
     )
 
 
-def _d_prime(products_MM: Tensor, count: int) -> float:
+def _d_prime(products_MM: Tensor) -> float:
     """Each subject is judged by the means of the others, which it is not part of; else noise would look like skill."""
-    answers: tuple[list[float], list[float]] = ([], [])
-    for subject in range(count):
-        mean_2M = torch.zeros(2, 2 * count, dtype=products_MM.dtype)
-        for side in range(2):
-            mean_2M[side, side * count : (side + 1) * count] = 1 / (count - 1)
-            mean_2M[side, side * count + subject] = 0
-        towards_M = products_MM @ (mean_2M[1] - mean_2M[0])
-        middle = float(towards_M @ mean_2M.mean(dim=0))
-        for side in range(2):
-            answers[side].append(float(towards_M[side * count + subject]) - middle)
-    narrow, wide = (torch.tensor(each, dtype=torch.float64) for each in answers)
+    count = len(products_MM) // 2
+    subjects = torch.arange(count)
+    others_NN = (1 - torch.eye(count, dtype=products_MM.dtype)) / (count - 1)
+    none_NN = torch.zeros_like(others_NN)
+    narrow_NM, wide_NM = torch.cat([others_NN, none_NN], dim=1), torch.cat([none_NN, others_NN], dim=1)
+    towards_NM = (wide_NM - narrow_NM) @ products_MM
+    middle_N = (towards_NM * (narrow_NM + wide_NM) / 2).sum(dim=1)
+    narrow, wide = (towards_NM[subjects, side * count + subjects] - middle_N for side in range(2))
     spread = float(((narrow.var() + wide.var()) / 2).sqrt())
     if spread == 0:
         return 0.0
     unbiased = 1 - 3 / (4 * (2 * count - 2) - 1)  # few pictures understate the spread (Hedges 1981)
     return unbiased * float(wide.mean() - narrow.mean()) / spread
+
+
+def _jackknife_error(products_MM: Tensor) -> float:
+    """Standard error of d' from leaving out one subject at a time, at both widths (Tukey 1958)."""
+    count = len(products_MM) // 2
+    found = []
+    for subject in range(count):
+        kept = torch.arange(2 * count) % count != subject
+        found.append(_d_prime(products_MM[kept][:, kept]))
+    return math.sqrt((count - 1) ** 2 / count * variance(found))
 
 
 def _cell(

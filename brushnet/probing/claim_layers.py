@@ -29,7 +29,7 @@ FEWEST_WIDTHS = min(CRITICAL)  # a rank correlation of fewer points is often 1 b
 CLEAR_SLOPE = 0.1  # octaves of receptive field for each octave of stroke width: less is no trend that matters
 FINE_PX = 6.0
 
-CLEAR = "beyond the one-sided 5 % critical value of Spearman's rho, Zar 1984, Ramsey 1989: " + ", ".join(
+CLEAR = "at or beyond the one-sided 5 % critical value of Spearman's rho, Zar 1984, Ramsey 1989: " + ", ".join(
     f"{value:g} for {points}" for points, value in CRITICAL.items()
 )
 

@@ -63,6 +63,21 @@ def test_d_prime_is_the_distance_of_two_normal_distributions_over_their_spread()
     assert sum(found) / len(found) == pytest.approx(3, abs=0.25)
 
 
+@pytest.mark.parametrize("count", [8, 24])
+def test_the_error_of_d_prime_is_how_far_it_varies_from_draw_to_draw(count: int) -> None:
+    draws = seeds.rng(0, "test d prime error")
+    found = []
+    for _ in range(150):
+        values = torch.from_numpy(draws.standard_normal(2 * count)) + torch.tensor([0.0] * count + [3.0] * count)
+        found.append(separation(values[:, None] * values[None, :]))
+    error = (sum(each.d_prime_error**2 for each in found) / len(found)) ** 0.5
+    assert error == pytest.approx(torch.tensor([each.d_prime for each in found]).std().item(), rel=0.3)
+
+
+def test_three_draws_have_an_error_too(tiny_lossnet: LossNetwork) -> None:
+    assert all(0 < row.d_prime_error < math.inf for row in table(tiny_lossnet, [series(draws=3)]))
+
+
 def test_products_hold_the_distances_of_the_style_loss() -> None:
     feats = torch.rand(6, 5, 12, 12, generator=torch.Generator().manual_seed(0))
     found = statistics(feats, kind="covariance")
@@ -101,6 +116,7 @@ def test_several_series_are_averaged(tiny_lossnet: LossNetwork) -> None:
     one, other = series(draws=3), Series("others", WIDTHS, [[stripes(w, 50 + d) for d in range(3)] for w in WIDTHS])
     both, first, second = (table(tiny_lossnet, each) for each in ([one, other], [one], [other]))
     assert both[0].d_prime == pytest.approx((first[0].d_prime + second[0].d_prime) / 2)
+    assert both[0].d_prime_error == pytest.approx(math.hypot(first[0].d_prime_error, second[0].d_prime_error) / 2)
     assert len(both) == len(first)
 
 
