@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from brushnet import __version__
 from brushnet.evaluation.judge import CONTENT, LPIPS, PALETTE, SSIM, STYLE
-from brushnet.measure.control import USABLE_ERROR_OCTAVES, Row, at_end, level_and_drift, resolution_drift, summarise
+from brushnet.measure.control import Row
+from brushnet.measure.control_summary import (
+    USABLE_ERROR_OCTAVES,
+    at_end,
+    level_and_drift,
+    resolution_drift,
+    summarise,
+)
 from brushnet.measure.meters import Meter, kinship
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator
 
-from brushnet.measure.control import Point, Row, mean_curve
+from brushnet.measure.control import Row
+from brushnet.measure.control_summary import Point, mean_curve
 from brushnet.report.figure import COLOURS, GREY, new_figure
 
 PANEL_IN = 3.5

@@ -9,7 +9,7 @@ from typing import Any
 from brushnet.measure.layer_table import Row
 from brushnet.report.probe_plot import Panel
 
-FIGURES = ("d_prime", "distance", "within", "ratio", "energy_share", "loss_share")
+FIGURES = ("d_prime", "d_prime_error", "distance", "within", "ratio", "energy_share", "loss_share")
 
 
 def probe_json(panels: Sequence[Panel], settings: Mapping[str, Any]) -> dict[str, Any]:

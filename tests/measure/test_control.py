@@ -5,10 +5,8 @@ import torch
 from torch import Tensor
 
 from brushnet.measure.bank import SteerableTexture
-from brushnet.measure.control import (
-    Row,
-    control_curve,
-    evenly,
+from brushnet.measure.control import Row, control_curve, evenly
+from brushnet.measure.control_summary import (
     level_and_drift,
     mean_curve,
     rank_correlation,

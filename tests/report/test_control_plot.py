@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from brushnet import images
-from brushnet.measure.control import Point, Row
+from brushnet.measure.control import Row
+from brushnet.measure.control_summary import Point
 from brushnet.report.control_plot import control_figure, curves_of
 from brushnet.report.figure import BLUE, ORANGE, write_figure
 
