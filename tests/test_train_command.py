@@ -324,6 +324,6 @@ def test_help_shows_groups_and_common_options_of_the_schema(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
     text = capsys.readouterr().out
-    assert "stroke=     fixed, mixed, one_octave, three_octaves" in text
+    assert "stroke=     double, fixed, half, mixed, one_octave, three_octaves" in text
     assert f"trainer.max_steps={Config().trainer.max_steps}" in text
     assert "style.reference_px=256              short side of the painting at s = 1 (px)" in text
