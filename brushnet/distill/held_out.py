@@ -8,9 +8,10 @@ from typing import NamedTuple
 from torch import Tensor
 
 from brushnet import images
-from brushnet.distill.report import DEFAULT, RAW_GRAM, Pair, spearman, style_distances
+from brushnet.distill.report import DEFAULT, RAW_GRAM, Pair, style_distances
 from brushnet.errors import UserError
 from brushnet.lossnet import LossNetwork
+from brushnet.measure.ranks import spearman
 from brushnet.strokes import Painting
 
 DISTANCES = {"default_loss": DEFAULT, "raw_gram": RAW_GRAM}

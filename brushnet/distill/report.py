@@ -63,18 +63,6 @@ def _apart(found: list[Statistics], wanted: list[Statistics], mean_weight: float
     return float(torch.cat(list(parts)).sum())
 
 
-def spearman(first_N: Tensor, second_N: Tensor) -> float:
-    """Rank correlation, from -1 to 1; equal values share their mean rank."""
-    ranks = torch.stack([_ranks(first_N), _ranks(second_N)])
-    return float(torch.corrcoef(ranks)[0, 1])
-
-
-def _ranks(values_N: Tensor) -> Tensor:
-    _, place, counts = values_N.double().unique(return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    return (last - (counts - 1) / 2)[place]
-
-
 @torch.no_grad()
 def explained(run: Distillation, *, batches: int = 8) -> dict[str, float]:
     """R^2 by layer on batches that no step has seen, without chased pictures."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from brushnet.measure.control import Row
+from brushnet.measure.ranks import spearman
 
 USABLE_ERROR_OCTAVES = 0.25
 NO_ENDS = (-math.inf, math.inf)  # of what an encoder can tell
@@ -166,7 +167,7 @@ def _photo_rank_correlation(rows: Sequence[Row], encoder: str) -> float:
     matched = np.array([row.matched_octaves(encoder) for row in rows])
     if len(np.unique(requested)) > 1 and len(np.unique(matched)) == 1:
         return 0.0
-    return _slope(_ranks(requested), _ranks(matched), standardised=True)
+    return spearman(requested, matched)
 
 
 def _spreads(requested: np.ndarray, matched: np.ndarray) -> np.ndarray:
@@ -178,15 +179,9 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def _slope(x: np.ndarray, y: np.ndarray, *, standardised: bool = False) -> float:
-    """Of the least-squares line; standardised: Pearson's correlation. NaN without two different x (and y)."""
-    if len(np.unique(x)) < 2 or (standardised and len(np.unique(y)) < 2):
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Of the least-squares line; NaN without two different x."""
+    if len(np.unique(x)) < 2:
         return math.nan
-    x, y = x - x.mean(), y - y.mean()
-    return float(x @ y / (np.sqrt((x @ x) * (y @ y)) if standardised else x @ x))
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """From 0; equal values share the mean of their ranks."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts + 1) / 2)[places]
+    x = x - x.mean()
+    return float(x @ y / (x @ x))

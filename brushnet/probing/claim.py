@@ -53,15 +53,6 @@ def tally(verdicts: Sequence[str]) -> str:
     return f"{', '.join(counts)} of {len(verdicts)} networks: "
 
 
-def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's; ties share their mean rank. NaN where one of both does not vary."""
-    ranks = [_ranks(values) for values in (one, other)]
-    means = [sum(each) / len(each) for each in ranks]
-    first, second = ([rank - mean for rank in each] for each, mean in zip(ranks, means, strict=True))
-    norm = math.sqrt(sum(a * a for a in first) * sum(b * b for b in second))
-    return sum(a * b for a, b in zip(first, second, strict=True)) / norm if norm else math.nan
-
-
 # One-sided 5 % critical values of Spearman's rho by number of points (Zar 1984, table B.20; Ramsey 1989).
 CRITICAL = {4: 1.0, 5: 0.9, 6: 0.829, 7: 0.714, 8: 0.643, 9: 0.6, 10: 0.564, 12: 0.503, 14: 0.464, 16: 0.429}
 
@@ -80,9 +71,3 @@ def correlation_verdict(correlation: float, points: int, *, rises: str, falls: s
     if abs(round(correlation, 3)) >= critical_correlation(points):
         return rises if correlation > 0 else falls
     return DEPENDS
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    return [
-        sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2 for value in values
-    ]

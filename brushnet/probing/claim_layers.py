@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from brushnet.measure.layer_table import ALL_LEVELS, LOSS, Row
+from brushnet.measure.ranks import spearman
 from brushnet.probing.claim import (
     CONTRADICTED,
     CRITICAL,
@@ -17,7 +18,6 @@ from brushnet.probing.claim import (
     correlation_verdict,
     critical_correlation,
     joint,
-    rank_correlation,
     tally,
     verdict_of,
 )
@@ -75,7 +75,7 @@ def field_against_width(rows: Sequence[Row], levels: str) -> tuple[float, float,
     if len(widths) < FEWEST_WIDTHS:
         return math.nan, math.nan, widths
     octaves = [math.log2(field) for field in fields.values()]
-    return rank_correlation(widths, octaves), slope_of([math.log2(width) for width in widths], octaves), widths
+    return spearman(widths, octaves), slope_of([math.log2(width) for width in widths], octaves), widths
 
 
 def seen_fields(rows: Sequence[Row], levels: str) -> dict[float, float]:
@@ -127,7 +127,7 @@ def deeper_networks_capture_fine_strokes(panels: Sequence[Panel]) -> Claim:
             words.append(f"{panel.network}: no stroke of up to {FINE_PX:g} px among --widths")
             continue
         layers = list(sight)
-        trend = rank_correlation(range(len(layers)), list(sight.values())) if len(layers) > 1 else math.nan
+        trend = spearman(range(len(layers)), list(sight.values())) if len(layers) > 1 else math.nan
         best, deepest = max(layers, key=sight.__getitem__), layers[-1]
         verdicts.append(_depth_verdict(trend, list(sight.values())))
         figures[panel.network] = {

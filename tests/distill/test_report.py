@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from brushnet.config import Config
-from brushnet.distill.report import DEFAULT, RAW_GRAM, STYLE_LAYERS, spearman, style_distances
+from brushnet.distill.report import DEFAULT, RAW_GRAM, STYLE_LAYERS, style_distances
+from brushnet.measure.ranks import spearman
 
 
 def test_spearman_sees_order_only():

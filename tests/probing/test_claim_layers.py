@@ -7,6 +7,7 @@ import pytest
 
 from brushnet.errors import BrushnetError
 from brushnet.measure.layer_table import ALL_LEVELS, LOSS, Row
+from brushnet.measure.ranks import spearman
 from brushnet.probing.claim import (
     CONTRADICTED,
     DEPENDS,
@@ -14,7 +15,6 @@ from brushnet.probing.claim import (
     Claim,
     correlation_verdict,
     critical_correlation,
-    rank_correlation,
     verdict_of,
 )
 from brushnet.probing.claim_layers import (
@@ -129,7 +129,7 @@ def test_what_is_clear_depends_on_the_number_of_points():
 
 def test_critical_values_are_what_shuffled_series_reach():
     for points in (4, 5, 6, 7):
-        found = [rank_correlation(range(points), order) for order in permutations(range(points))]
+        found = [spearman(range(points), order) for order in permutations(range(points))]
         share = sum(round(value, 3) >= critical_correlation(points) for value in found) / len(found)
         below = sorted({round(value, 3) for value in found if round(value, 3) < critical_correlation(points)})[-1]
         assert share <= 0.05
@@ -172,10 +172,10 @@ def test_the_middle_layer_lies_in_neither_half():
 
 
 def test_rank_correlation_shares_the_ranks_of_ties():
-    assert rank_correlation([1, 2, 3], [10, 20, 500]) == pytest.approx(1)
-    assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
-    assert rank_correlation([1, 2, 3, 4], [1, 1, 2, 2]) == pytest.approx(0.894, abs=1e-3)
-    assert math.isnan(rank_correlation([1, 2], [5, 5]))
+    assert spearman([1, 2, 3], [10, 20, 500]) == pytest.approx(1)
+    assert spearman([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
+    assert spearman([1, 2, 3, 4], [1, 1, 2, 2]) == pytest.approx(0.894, abs=1e-3)
+    assert math.isnan(spearman([1, 2], [5, 5]))
 
 
 def test_a_verdict_is_one_of_four():
