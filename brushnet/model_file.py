@@ -18,6 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from brushnet.errors import BrushnetError, UserError
+from brushnet.model_formats import shapes_in, upgraded
 from brushnet.model_header import EXPECTED, first_bytes, meta_of, refusing
 from brushnet.model_meta import KEY, ModelMeta
 from brushnet.nets import ResidualTransformer
@@ -116,11 +117,12 @@ def _check_zip(path: Path) -> None:
 
 
 def _check_shapes(meta: ModelMeta, shapes: Mapping[str, tuple[int, ...]], odd_kinds: set[Any], *, source: str) -> None:
-    """The weights must be exactly those of the network that the metadata describes."""
+    """The weights must be exactly those of the network that the metadata describes, in the file's format."""
     if odd_kinds:
         raise UserError(f"{source}: weights must be float32, got {', '.join(sorted(map(str, odd_kinds)))}")
     with torch.device("meta"):  # allocates nothing
-        expected = {key: tuple(value.shape) for key, value in meta.build_net().state_dict().items()}
+        of_net = {key: tuple(value.shape) for key, value in meta.build_net().state_dict().items()}
+    expected = shapes_in(meta.format, of_net, source=source)
     for key in sorted(expected.keys() | shapes.keys()):
         if expected.get(key) != shapes.get(key):
             raise UserError(
@@ -134,6 +136,7 @@ def _shape_text(shape: tuple[int, ...] | None) -> str:
 
 
 def _filled(meta: ModelMeta, weights: Mapping[str, Tensor], *, source: str) -> ResidualTransformer:
+    weights = upgraded(meta.format, weights, styles=meta.styles)
     # Cloned: the file is mapped into memory, and training may write it anew while the model is in use.
     weights = {key: value.clone(memory_format=torch.contiguous_format) for key, value in weights.items()}
     broken = [key for key, value in weights.items() if not value.isfinite().all()]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch takes seconds, and whoever only asks what a model is 
 
     from brushnet.nets import ResidualTransformer
 
-FORMAT = 1  # raised when an older brushnet could no longer read a file, or would read it wrongly
+FORMAT = 2  # raised when an older brushnet could no longer read a file, or would read it wrongly
 KEY = "brushnet"  # under which the JSON lies in the safetensors metadata and in a checkpoint
 STROKE_MODES = ("conditioned", "mixed", "fixed")
 
@@ -43,6 +43,7 @@ class ModelMeta:
     style_names: tuple[str, ...]
     training: Mapping[str, Any] = field(default_factory=dict)
     version: str = brushnet.__version__
+    format: int = field(default=FORMAT, compare=False)  # of the file that it was read from
 
     @classmethod
     def of(
@@ -97,7 +98,7 @@ class ModelMeta:
         Fields that this version does not know are left out: a file that must not be read so has a higher format.
         """
         fields = _Fields(_parse(text, source), source=source)
-        _check_format(fields)
+        number = _checked_format(fields)
         net, stroke = fields.group("net"), fields.group("stroke")
         shape = {name: net.integer(name, 1, largest) for name, largest in NET_LIMITS.items()}
         mode = stroke.choice("mode", STROKE_MODES)
@@ -114,6 +115,7 @@ class ModelMeta:
             style_names=fields.names("style_names", count=shape["styles"]),
             training=fields.mapping("training"),
             version=fields.name("version"),
+            format=number,
         )
 
 
@@ -138,13 +140,14 @@ def _parse(text: str, source: str) -> Any:
         raise UserError(f"{source}: its metadata is not valid JSON ({error})") from error
 
 
-def _check_format(fields: "_Fields") -> None:
+def _checked_format(fields: "_Fields") -> int:
     number = fields.integer("format", 1, 2**31)
     if number > FORMAT:
         raise UserError(
             f"{fields.source}: written by brushnet {fields.name('version')} in format {number}; "
             f"this brushnet {brushnet.__version__} reads formats up to {FORMAT}: a newer brushnet is needed"
         )
+    return number
 
 
 class _Fields:

@@ -15,12 +15,12 @@ PACKAGE = Path(brushnet.__file__).parent
 ORDER = [
     ["errors"],
     ["images", "seeds", "samples"],
-    ["strokes"],
+    ["strokes", "stroke_map"],
     ["lossnet"],
     ["losses"],
     ["nets"],
     ["model_meta"],
-    ["model_header"],
+    ["model_formats", "model_header"],
     ["model_file"],
     ["models"],  # below training: a run ends in writing a style model
     ["data"],

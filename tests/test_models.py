@@ -318,8 +318,8 @@ class TestWhatIsNoModel:
             models.load(path)
 
     def test_newer_format_asks_for_a_newer_brushnet(self, saved):
-        rewrite(saved, lambda content: content.update(format=2, version="9.1"))
-        with pytest.raises(UserError, match=r"written by brushnet 9\.1 in format 2; .* reads formats up to 1"):
+        rewrite(saved, lambda content: content.update(format=3, version="9.1"))
+        with pytest.raises(UserError, match=r"written by brushnet 9\.1 in format 3; .* reads formats up to 2"):
             models.load(saved)
 
     def test_fields_of_a_later_version_are_left_out(self, saved):
