@@ -10,7 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ _TURNS = {  # EXIF orientation -> what sets the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))  # height and width change places
 # What Pillow raises on broken files: tried on a million mutilated JPEGs and on 200,000 pictures of all other kinds.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError)
 _STRIP_PIXELS = 1 << 20  # converted at a time: whole copies of a 200 megapixel picture would be gigabytes
@@ -58,20 +59,11 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> Tensor:
     `short_side_px` allows a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side keeps that
     many pixels: a camera's photo then takes 20 ms and not 200. Raises ImageError with the cause.
     """
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ImageError(_too_many_pixels(picture.width, picture.height))
-            if short_side_px is not None:
-                picture.draft(None, (short_side_px, short_side_px))
-            picture.load()
-            pixels_HWC = _rgb(_upright(picture))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(_too_many_pixels()) from None
-    except Image.UnidentifiedImageError:
-        raise ImageError("not a picture, or of an unknown kind") from None
-    except _BROKEN as error:
-        raise ImageError(f"broken picture: {error or type(error).__name__}") from error
+    with _opened(data) as picture:
+        if short_side_px is not None:
+            picture.draft(None, (short_side_px, short_side_px))
+        picture.load()
+        pixels_HWC = _rgb(_upright(picture))
     return torch.from_numpy(pixels_HWC).permute(2, 0, 1)
 
 
@@ -82,13 +74,24 @@ def read(path: str | os.PathLike[str]) -> Tensor:
 
 def read_uint8(path: str | os.PathLike[str], *, short_side_px: int | None = None) -> Tensor:
     """uint8 (3, H, W). `short_side_px` as for `decode`."""
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"picture not found: {path}") from None
-    except OSError as error:
-        raise UserError(f"picture cannot be read: {path} ({error.strerror})") from None
-    return decode(data, short_side_px=short_side_px)
+    return decode(_bytes(path), short_side_px=short_side_px)
+
+
+def read_grey(path: str | os.PathLike[str]) -> Tensor:
+    """Grey levels, float (1, 1, H, W) in [0, 1], 16 bits kept; colours by their luma, transparency ignored.
+
+    Errors as for `read`; ImageError also where a level is no finite number, as a TIFF of floats can have it.
+    """
+    with _opened(_bytes(path)) as picture:
+        picture.load()
+        return torch.from_numpy(_grey(_upright(picture)))[None, None]
+
+
+def size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of an upright picture, from its header. Errors as for `read`."""
+    with _opened(_bytes(path)) as picture:
+        turned = _turn(picture) in _SIDEWAYS
+        return (picture.width, picture.height) if turned else (picture.height, picture.width)
 
 
 def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95) -> None:
@@ -216,23 +219,70 @@ def _fit(image_13HW: Tensor, cell_px: int) -> Tensor:
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
+def _bytes(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"picture not found: {path}") from None
+    except OSError as error:
+        raise UserError(f"picture cannot be read: {path} ({error.strerror})") from None
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """Header read, pixels not yet. Whatever goes wrong until it is closed is an ImageError with the cause."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ImageError(_too_many_pixels(picture.width, picture.height))
+            yield picture
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(_too_many_pixels()) from None
+    except Image.UnidentifiedImageError:
+        raise ImageError("not a picture, or of an unknown kind") from None
+    except _BROKEN as error:
+        raise ImageError(f"broken picture: {error or type(error).__name__}") from error
+
+
 def _upright(picture: Image.Image) -> Image.Image:
     """Not Pillow's exif_transpose: that writes the EXIF anew, and fails when the EXIF alone is broken."""
-    try:
-        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    except (*_BROKEN, TypeError):  # which came once, from a mutilated EXIF
-        return picture
+    turn = _turn(picture)
     return picture if turn is None else picture.transpose(turn)
+
+
+def _turn(picture: Image.Image) -> Image.Transpose | None:
+    try:
+        return _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except (*_BROKEN, TypeError):  # which came once, from a mutilated EXIF
+        return None
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:
     """(H, W, 3) uint8, writable."""
-    wide = picture.mode in ("I", "F") or picture.mode.startswith("I;")
+    wide = _is_wide(picture)
     white = _white(picture) if wide else 0
     pixels_HW3 = np.empty((picture.height, picture.width, 3), np.uint8)
     for rows, strip in _strips(picture):
         pixels_HW3[rows] = _wide_grey(strip, white)[..., None] if wide else np.asarray(_opaque(strip))
     return pixels_HW3
+
+
+def _grey(picture: Image.Image) -> np.ndarray:
+    """(H, W) float32 in [0, 1]."""
+    wide = _is_wide(picture)
+    white = _white(picture) if wide else 255
+    grey_HW = np.empty((picture.height, picture.width), np.float32)
+    for rows, strip in _strips(picture):
+        levels = np.asarray(strip if wide else strip.convert("RGB").convert("L"))
+        if not np.isfinite(levels).all():
+            raise ImageError("grey levels that are no finite numbers")
+        grey_HW[rows] = np.clip(levels / white, 0, 1)
+    return grey_HW
+
+
+def _is_wide(picture: Image.Image) -> bool:
+    """Grey of more than 8 bits."""
+    return picture.mode in ("I", "F") or picture.mode.startswith("I;")
 
 
 def _strips(picture: Image.Image) -> Iterator[tuple[slice, Image.Image]]:

@@ -21,6 +21,7 @@ from brushnet.errors import UserError
 from brushnet.model_file import read, save
 from brushnet.model_meta import ModelMeta
 from brushnet.nets import ResidualTransformer
+from brushnet.stroke_map import check_aspect, fit_map
 
 __all__ = ["ModelMeta", "StyleModel", "load", "save"]
 
@@ -82,16 +83,17 @@ class StyleModel:
         """Painting in [0, 1], (B, 3, H, W) on the model's device, of an RGB photo in [0, 1] of any size.
 
         `stroke` outside the trained range is clamped with a warning, or refused (UserError) if `strict`. `style` is a
-        name or index of `style_names`, by default the first.
+        name or index of `style_names`, by default the first. A stroke map must have the photo's aspect ratio; it is
+        smoothed, and needs no more than a point for every 16 px of the photo.
         """
         _check_photo(photo_B3HW)
-        scales = self.fit_stroke(stroke, strict=strict)
-        scales_B1hw = self._as_map(scales, batch=len(photo_B3HW))
+        scales_B1hw = self._as_map(self.fit_stroke(stroke, strict=strict), photo_B3HW.shape)
         # Only conditioned networks are told: the others saw log2 s = 0 throughout their training.
         log2_stroke = scales_B1hw.log2() if self.stroke_mode == "conditioned" else torch.zeros(1, 1, 1, 1)
         with torch.no_grad():
             photo = photo_B3HW.to(self.device, torch.float32)
-            painted = self.net(photo, log2_stroke.to(self.device), self._style_weights(style).to(self.device))
+            log2_map = fit_map(log2_stroke.to(self.device), (photo.shape[2], photo.shape[3]))
+            painted = self.net(photo, log2_map, self._style_weights(style).to(self.device))
         return painted.float().clamp(0, 1)
 
     def fit_stroke(self, stroke: Stroke, *, strict: bool = False) -> float | Tensor:
@@ -131,11 +133,13 @@ class StyleModel:
         weights_1K[0, self.style_index(style)] = 1.0
         return weights_1K
 
-    def _as_map(self, scales: float | Tensor, *, batch: int) -> Tensor:
+    def _as_map(self, scales: float | Tensor, photo_shape: torch.Size) -> Tensor:
         values = torch.as_tensor(scales, dtype=torch.float32)
+        batch, _, height, width = photo_shape
         if values.ndim <= 1 and values.numel() in (1, batch):
             return values.reshape(-1, 1, 1, 1)
         if values.ndim == 4 and values.shape[0] in (1, batch) and values.shape[1] == 1:
+            check_aspect((values.shape[2], values.shape[3]), (height, width))
             return values
         raise UserError(
             f"stroke must be one number, {batch} numbers (one a photo) or a map (1 or {batch}, 1, h, w), "
@@ -154,8 +158,10 @@ def _positive(stroke: float | Tensor) -> Tensor:
     if not isinstance(stroke, (int, float, Tensor)) or isinstance(stroke, bool):
         raise UserError(f"stroke must be a number above 0 or a tensor of such, got {stroke!r}")
     values = torch.as_tensor(stroke).double()
-    if values.numel() == 0 or not (values.isfinite() & (values > 0)).all():
-        raise UserError(f"stroke must be a finite number above 0, got {_span(values)}")
+    wrong = ~(values.isfinite() & (values > 0))
+    if values.numel() == 0 or wrong.any():
+        share = f" at {int(wrong.sum())} of {wrong.numel()} points" if values.ndim == 4 else ""
+        raise UserError(f"stroke must be a finite number above 0, got {_span(values[wrong])}{share}")
     return values
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from brushnet.commands.parser import Parser, quality
 from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
+from brushnet.errors import UserError
 
 
 def add_arguments(parser: Parser) -> None:
@@ -19,6 +20,10 @@ def add_arguments(parser: Parser) -> None:
     scales = parser.add_mutually_exclusive_group()
     scales.add_argument("--stroke", metavar="S", help="stroke scale; 2 paints strokes twice as large as 1")
     scales.add_argument("--strokes", metavar="S,S,...", help="several scales: one picture each and a contact sheet")
+    scales.add_argument("--stroke-map", metavar="MAP",
+                        help="grey picture of the photo's shape: black the smallest stroke, white the largest, octaves "
+                        "linear between; 8 or 16 bits; of colours the luma counts, transparency does not")  # fmt: skip
+    parser.add_argument("--map-range", metavar="S,S", help="stroke scales of the map's black and white; default: all")
     parser.add_argument("--style", metavar="NAME", help="of a model with several paintings; default: the first")
     parser.add_argument("--strict", action="store_true", help="refuse scales outside the trained range")
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
@@ -27,10 +32,13 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from brushnet.inference.scales import parse_stroke, parse_strokes
+    from brushnet.inference.scales import parse_range, parse_stroke, parse_strokes
 
     strokes = [parse_stroke(args.stroke)] if args.stroke is not None else []
     strokes += parse_strokes(args.strokes) if args.strokes is not None else []
+    map_range = parse_range(args.map_range) if args.map_range is not None else None
+    if map_range and args.stroke_map is None:
+        raise UserError(f"--map-range {args.map_range} needs a --stroke-map")
     from brushnet.inference.stylize import stylize_files  # torch, seconds
 
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -40,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
             args.inputs,
             Path(args.output),
             strokes=strokes,
+            stroke_map=args.stroke_map,
+            map_range=map_range,
             style=args.style,
             device=args.device,
             strict=args.strict,

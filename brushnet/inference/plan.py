@@ -1,7 +1,7 @@
 """What will be read and written where. Everything that can be refused is refused here, before the first picture."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +30,23 @@ class Plan:
         return [path for job in self.jobs for path in job.outputs] + ([self.sheet] if self.sheet else [])
 
 
-def plan(inputs: Sequence[Path], out: Path, *, scale_labels: Sequence[str], force: bool) -> Plan:
+def plan(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    scale_labels: Sequence[str],
+    force: bool,
+    check_photo: Callable[[Path], None] = lambda photo: None,
+) -> Plan:
     """`scale_labels` go into the file names when there are several; then there is a contact sheet too.
 
     `out` with a picture suffix is a file, anything else a folder, in which input folders keep their structure.
+    `check_photo` may refuse a photo (UserError) before the folder is made.
     """
     check_kind(out)
     made = _file_plan(inputs, out, scale_labels) if is_picture(out) else _folder_plan(inputs, out, scale_labels)
+    for job in made.jobs:
+        check_photo(job.photo)
     check_outputs(made.outputs, out, inputs=[job.photo for job in made.jobs], force=force)
     return made
 

@@ -19,6 +19,14 @@ def parse_strokes(text: str) -> list[float]:
     return [_parse(part.strip(), text) for part in text.split(",")]
 
 
+def parse_range(text: str) -> tuple[float, float]:
+    """Two scales, for `--map-range`: that of black and that of white."""
+    scales = [_number(part) for part in text.split(",")]
+    if len(scales) != 2 or any(math.isnan(scale) for scale in scales):
+        raise UserError(f"--map-range must be two numbers above 0 with a comma between (0.5,2), got {text!r}")
+    return scales[0], scales[1]
+
+
 def labels(scales: Sequence[float]) -> list[str]:
     """Short texts that tell the scales apart: two decimals, more where those would not do."""
     return [f"{scale:.2f}" if float(f"{scale:.2f}") == float(f"{scale:g}") else f"{scale:g}" for scale in scales]

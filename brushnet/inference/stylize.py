@@ -1,4 +1,4 @@
-"""`brushnet stylize MODEL INPUT... -o OUT`: paints files and folders, at one stroke scale or several."""
+"""`brushnet stylize MODEL INPUT... -o OUT`: paints files and folders, at one stroke scale, several or a map of them."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from brushnet import images, samples
 from brushnet.errors import BrushnetError, ImageError, UserError
+from brushnet.inference.brushes import Brush, open_brushes
 from brushnet.inference.plan import Job, Plan, plan
-from brushnet.inference.scales import labels, without_doubles
 from brushnet.models import StyleModel, load
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,8 @@ def stylize_files(
     out: str | Path,
     *,
     strokes: Sequence[float] = (),
+    stroke_map: str | Path | None = None,
+    map_range: tuple[float, float] | None = None,
     style: str | None = None,
     device: str = "auto",
     strict: bool = False,
@@ -58,7 +60,10 @@ def stylize_files(
     quality: int = 95,
     progress: Progress | None = None,
 ) -> StylizeReport:
-    """Paint every photo at every stroke scale. No `strokes`: the model's own scale.
+    """Paint every photo at every stroke scale, or by a map of them; by default at the model's own scale.
+
+    `stroke_map` is a grey picture; `map_range` names the scales of its black and its white, by default the ends of the
+    trained range.
 
     A wrong request is a UserError before anything is written. A picture that cannot be read, or that its format cannot
     hold, does not stop the rest: it is in the report. A full disk does (BrushnetError): the next would fail too.
@@ -70,11 +75,17 @@ def stylize_files(
     target = pick_device(device)
     model = model if isinstance(model, StyleModel) else load(model)
     model.style_index(style)  # refused before anything is written
-    scales = _scales(model, strokes, strict=strict)
-    photos = [samples.resolve(str(path)) for path in inputs]
-    todo = plan(photos, Path(out), scale_labels=labels(scales), force=force)
+    map_path = None if stroke_map is None else Path(stroke_map)
+    brushes = open_brushes(model, strokes=strokes, stroke_map=map_path, map_range=map_range, strict=strict)
+    todo = plan(
+        [samples.resolve(str(path)) for path in inputs],
+        Path(out),
+        scale_labels=[brush.label for brush in brushes],
+        force=force,
+        check_photo=lambda photo: _check(brushes, photo),
+    )
     with torch.inference_mode():
-        return _Run(model.to(target), scales, style, quality, progress).do(todo)
+        return _Run(model.to(target), brushes, style, quality, progress).do(todo)
 
 
 def pick_device(name: str) -> torch.device:
@@ -89,27 +100,25 @@ def pick_device(name: str) -> torch.device:
     return torch.device(usable[0] if name == "auto" else name)
 
 
-def _scales(model: StyleModel, strokes: Sequence[float], *, strict: bool) -> list[float]:
-    if not strokes:
-        return [model.default_stroke]
-    fitted = [float(model.fit_stroke(float(stroke), strict=strict)) for stroke in strokes]
-    return without_doubles(fitted)
+def _check(brushes: Sequence[Brush], photo: Path) -> None:
+    for brush in brushes:
+        brush.check(photo)
 
 
 class _Run:
     """One call's settings, and what has been done so far."""
 
     def __init__(
-        self, model: StyleModel, scales: list[float], style: str | None, quality: int, progress: Progress | None
+        self, model: StyleModel, brushes: Sequence[Brush], style: str | None, quality: int, progress: Progress | None
     ):
-        self.model, self.scales, self.style, self.quality, self.progress = model, scales, style, quality, progress
+        self.model, self.brushes, self.style, self.quality, self.progress = model, brushes, style, quality, progress
         self.report = StylizeReport()
         self.rows: list[list[Tensor]] = []
         self.row_labels: list[str] = []
         self.visited = 0
 
     def do(self, todo: Plan) -> StylizeReport:
-        total = len(todo.jobs) * len(self.scales)
+        total = len(todo.jobs) * len(self.brushes)
         for job in todo.jobs:
             try:
                 self._paint(job, total, keep=todo.sheet is not None)
@@ -118,7 +127,7 @@ class _Run:
             except (MemoryError, RuntimeError) as error:
                 self.report.failed.append((job.photo, _memory_cause(error, self.model.device)))
             self.visited += 1
-            self._show_progress(self.visited * len(self.scales), total, job.photo)
+            self._show_progress(self.visited * len(self.brushes), total, job.photo)
         if todo.sheet and self.rows:
             self._write_sheet(todo.sheet, photos=len(todo.jobs) - len(self.report.failed))
         return self.report
@@ -126,13 +135,13 @@ class _Run:
     def _paint(self, job: Job, total: int, *, keep: bool) -> None:
         photo_13HW = images.read(job.photo)
         row = [_thumbnail(photo_13HW)]
-        for number, (scale, path) in enumerate(zip(self.scales, job.outputs, strict=True), start=1):
-            painted = self.model(photo_13HW, scale, style=self.style).cpu()
+        for number, (brush, path) in enumerate(zip(self.brushes, job.outputs, strict=True), start=1):
+            painted = brush.paint(self.model, photo_13HW, style=self.style, name=str(job.photo)).cpu()
             images.write(painted, path, quality=self.quality)
             self.report.written.append(path)
             row.append(_thumbnail(painted))
-            if number < len(self.scales):
-                self._show_progress(self.visited * len(self.scales) + number, total, job.photo)
+            if number < len(self.brushes):
+                self._show_progress(self.visited * len(self.brushes) + number, total, job.photo)
         if keep and len(self.rows) < SHEET_ROWS:
             self.rows.append(row)
             self.row_labels.append(job.photo.stem[:SHEET_LABEL_CHARS])
@@ -144,7 +153,7 @@ class _Run:
     def _write_sheet(self, path: Path, *, photos: int) -> None:
         if photos > len(self.rows):
             log.warning("%s shows the first %d of %d photos", path, len(self.rows), photos)
-        columns = ["photo", *(f"s = {label}" for label in labels(self.scales))]
+        columns = ["photo", *(f"s = {brush.label}" for brush in self.brushes)]
         sheet = images.sheet(self.rows, row_labels=self.row_labels, column_labels=columns, cell_px=SHEET_CELL_PX)
         try:
             images.write(sheet, path)

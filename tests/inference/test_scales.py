@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from brushnet.errors import UserError
-from brushnet.inference.scales import labels, parse_stroke, parse_strokes, without_doubles
+from brushnet.inference.scales import labels, parse_range, parse_stroke, parse_strokes, without_doubles
 
 
 @pytest.mark.parametrize(("text", "scales"), [("1", [1.0]), ("0.5,1,2", [0.5, 1.0, 2.0]), (" 2 , .5", [2.0, 0.5])])
@@ -44,3 +44,15 @@ def test_of_scales_with_one_label_the_first_stays_in_its_place():
 def test_options_are_read_without_torch():
     code = "import sys, brushnet.inference.scales; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_range_is_two_scales():
+    assert parse_range("0.5, 2") == (0.5, 2.0)
+
+
+@pytest.mark.parametrize("text", ["1", "1,2,3", "0,1", "1,nan", "a,b", ""])
+def test_what_is_no_range_is_refused(text):
+    with pytest.raises(
+        UserError, match=rf"^--map-range must be two numbers above 0 with a comma between \(0\.5,2\), got '{text}'$"
+    ):
+        parse_range(text)

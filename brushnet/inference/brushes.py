@@ -1,0 +1,92 @@
+"""What photos are painted with: a stroke scale, or a map of scales."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from brushnet.errors import UserError
+from brushnet.inference.map_file import check_map_fits, read_map
+from brushnet.inference.scales import labels, without_doubles
+from brushnet.models import StyleModel
+
+
+class Brush(Protocol):
+    @property
+    def label(self) -> str:
+        """For file names and the contact sheet, where there are several brushes."""
+
+    def check(self, photo: Path) -> None:
+        """UserError where this photo cannot be painted with it: asked before anything is written."""
+
+    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: str | None, name: str) -> Tensor:
+        """The painting, (1, 3, H, W). `name` is the photo's, for what is to be said."""
+
+
+@dataclass(frozen=True)
+class ScaleBrush:
+    """One scale for all photos and everywhere."""
+
+    scale: float
+    label: str
+
+    def check(self, photo: Path) -> None:
+        pass
+
+    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: str | None, name: str) -> Tensor:
+        return model(photo_13HW, self.scale, style=style)
+
+
+@dataclass(frozen=True)
+class MapBrush:
+    """A scale for each point."""
+
+    stroke_11hw: Tensor
+    path: Path
+    label: str = "map"
+
+    def check(self, photo: Path) -> None:
+        check_map_fits(self.stroke_11hw, photo, map_path=self.path)
+
+    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: str | None, name: str) -> Tensor:
+        return model(photo_13HW, self.stroke_11hw, style=style)
+
+
+def open_brushes(
+    model: StyleModel,
+    *,
+    strokes: Sequence[float] = (),
+    stroke_map: Path | None = None,
+    map_range: tuple[float, float] | None = None,
+    strict: bool = False,
+) -> Sequence[Brush]:
+    """One brush for each of `strokes`, or that of the map, or that of the model's own scale.
+
+    Scales outside the trained range are clamped with a warning, or refused (UserError) if `strict`.
+    """
+    if map_range is not None and stroke_map is None:
+        raise UserError(f"--map-range {map_range[0]:g},{map_range[1]:g} needs a --stroke-map")
+    if stroke_map is None:
+        return _scale_brushes(model, strokes, strict=strict)
+    if strokes:
+        raise UserError(f"give strokes or stroke_map, not both; got {list(strokes)} and {stroke_map}")
+    return [_map_brush(model, stroke_map, map_range or model.stroke_range, strict=strict)]
+
+
+def _scale_brushes(model: StyleModel, strokes: Sequence[float], *, strict: bool) -> list[ScaleBrush]:
+    fitted = [float(model.fit_stroke(float(stroke), strict=strict)) for stroke in strokes]
+    scales = without_doubles(fitted) or [model.default_stroke]
+    return [ScaleBrush(scale, label) for scale, label in zip(scales, labels(scales), strict=True)]
+
+
+def _map_brush(model: StyleModel, path: Path, scales: tuple[float, float], *, strict: bool) -> MapBrush:
+    if model.stroke_mode != "conditioned":
+        raise UserError(
+            f"--stroke-map {path}: this model was trained with stroke.mode={model.stroke_mode} and paints with its "
+            f"own stroke {model.default_stroke:g} only; leave the map out"
+        )
+    fitted = model.fit_stroke(read_map(path, black=scales[0], white=scales[1]), strict=strict)
+    assert isinstance(fitted, Tensor)
+    return MapBrush(fitted, path)

@@ -1,0 +1,86 @@
+"""The photo's colours on the painting's strokes, after Gatys et al. 2016, "Preserving Color in Neural Artistic Style
+Transfer". They recolour the style before it is learned; here it is learned, and the painting is recoloured.
+
+`luminance` keeps every place's colour, but loses strokes that differ in colour alone; `histogram` keeps all strokes,
+but colours may change places.
+
+Shape letters: B batch, H W picture size.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from brushnet.inference.strips import overwrite, strips
+from brushnet.transport import transport
+
+LUMA = (0.299, 0.587, 0.114)  # the Y of YIQ, in which Gatys et al. exchange it
+MOST_GAIN = 4.0  # 0.2 to 2.9 between photos and paintings; beyond, rounding of a grey painting would become colour
+_FLOOR = 1e-7  # of the variance: rounding of float32
+
+
+def with_luminance(photo_B3HW: Tensor, painting_B3HW: Tensor) -> Tensor:
+    """The painting's luma, the photo's chroma (I and Q), as much of it as RGB in [0, 1] has at that luma.
+
+    In Oklab, with chroma reduced likewise, pictures look the same; it takes a search for the limit of every pixel.
+    """
+
+    def exchange(painting: Tensor, photo: Tensor) -> Tensor:
+        return _within_gamut(photo + (_luma(painting) - _luma(photo)))
+
+    return overwrite(painting_B3HW.clone(), exchange, photo_B3HW)
+
+
+def with_histogram(photo_B3HW: Tensor, painting_B3HW: Tensor) -> Tensor:
+    """Mean and covariance of the painting's RGB moved to the photo's, each picture of a batch for itself.
+
+    By the linear map that moves colours least, and not Gatys' Cholesky factor, which adds coloured fringes. Colours
+    outside RGB then lose chroma. A photo of one colour leaves that colour, and no strokes.
+    """
+    pairs = zip(photo_B3HW.split(1), painting_B3HW.split(1), strict=True)
+    return torch.cat([_moved(photo_13HW, painting_13HW) for photo_13HW, painting_13HW in pairs])
+
+
+WAYS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"luminance": with_luminance, "histogram": with_histogram}
+
+
+def _moved(photo_13HW: Tensor, painting_13HW: Tensor) -> Tensor:
+    (mean_3, covariance_33), (wanted_mean_3, wanted_33) = _moments(painting_13HW), _moments(photo_13HW)
+    map_33 = _limited(transport(covariance_33, wanted_33, floor=_FLOOR)).to(painting_13HW)
+    shift_31 = (wanted_mean_3 - map_33.cpu().double() @ mean_3).to(painting_13HW)[:, None, None]
+
+    def move(painting: Tensor) -> Tensor:
+        return _within_gamut(torch.einsum("ij,bjhw->bihw", map_33, painting) + shift_31)
+
+    return overwrite(painting_13HW.clone(), move)
+
+
+def _moments(picture_13HW: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (3,) and covariance (3, 3) of the colours, float64 on the CPU."""
+    total_3, products_33 = torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
+    for (strip,) in strips(picture_13HW):
+        pixels_3N = strip[0].flatten(1).cpu().double()
+        total_3 += pixels_3N.sum(dim=1)
+        products_33 += pixels_3N @ pixels_3N.mT
+    count = picture_13HW[0, 0].numel()
+    mean_3 = total_3 / count
+    return mean_3, products_33 / count - mean_3[:, None] * mean_3
+
+
+def _limited(map_33: Tensor) -> Tensor:
+    gains_3, axes_33 = torch.linalg.eigh(map_33)
+    return (axes_33 * gains_3.clamp_max(MOST_GAIN)) @ axes_33.mT
+
+
+def _within_gamut(rgb: Tensor) -> Tensor:
+    """Same luma and hue, chroma reduced until every channel is in [0, 1]; clipping each by itself would turn hues."""
+    luma = _luma(rgb)
+    chroma, luma = rgb - luma, luma.clamp(0, 1)
+    room = torch.where(chroma > 0, 1 - luma, luma) / chroma.abs().clamp_min(1e-6)
+    return (luma + chroma * room.amin(dim=1, keepdim=True).clamp_max(1)).clamp(0, 1)
+
+
+def _luma(rgb: Tensor) -> Tensor:
+    red, green, blue = rgb.split(1, dim=1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
