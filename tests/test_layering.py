@@ -14,7 +14,7 @@ PACKAGE = Path(brushnet.__file__).parent
 # Bottom first. Rooms in one row do not know each other.
 ORDER = [
     ["errors"],
-    ["images", "seeds", "samples"],
+    ["images", "seeds", "samples", "transport"],
     ["strokes", "stroke_map"],
     ["lossnet"],
     ["losses"],

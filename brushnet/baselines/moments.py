@@ -14,8 +14,7 @@ from torch import Tensor
 from brushnet.baselines.descent import Progress, descend
 from brushnet.losses import content_distance
 from brushnet.lossnet import LossNetwork
-
-FLOOR = 1e-4  # of the mean variance: directions that the photo's features hardly have are not blown up
+from brushnet.transport import transport
 
 
 def transfer(
@@ -67,23 +66,9 @@ def match_moments(feats_1CHW: Tensor, wanted_1CHW: Tensor) -> Tensor:
     # On the CPU: roots of nearly singular matrices need float64, which not every device has.
     feats_CN, wanted_CN = (each[0].flatten(1).double().cpu() for each in (feats_1CHW, wanted_1CHW))
     mean_C1, wanted_mean_C1 = feats_CN.mean(1, keepdim=True), wanted_CN.mean(1, keepdim=True)
-    moved_CN = _transport(_covariance(feats_CN), _covariance(wanted_CN)) @ (feats_CN - mean_C1) + wanted_mean_C1
+    moved_CN = transport(_covariance(feats_CN), _covariance(wanted_CN)) @ (feats_CN - mean_C1) + wanted_mean_C1
     return moved_CN.view(feats_1CHW.shape).to(feats_1CHW)
 
 
 def _covariance(feats_CN: Tensor) -> Tensor:
     return torch.cov(feats_CN, correction=0).view(len(feats_CN), -1)
-
-
-def _transport(covariance_CC: Tensor, wanted_CC: Tensor) -> Tensor:
-    """A symmetric T with T covariance T = wanted, up to the floor."""
-    floor = FLOOR * torch.maximum(covariance_CC.diagonal().mean(), wanted_CC.diagonal().mean()) + 1e-12
-    ridge = floor * torch.eye(len(wanted_CC), dtype=wanted_CC.dtype)
-    root = _power(covariance_CC + ridge, 0.5)
-    back = _power(covariance_CC + ridge, -0.5)
-    return back @ _power(root @ (wanted_CC + ridge) @ root, 0.5) @ back
-
-
-def _power(matrix_CC: Tensor, exponent: float) -> Tensor:
-    values_C, vectors_CC = torch.linalg.eigh((matrix_CC + matrix_CC.mT) / 2)
-    return (vectors_CC * values_C.clamp_min(1e-30) ** exponent) @ vectors_CC.mT

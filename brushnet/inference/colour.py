@@ -1,5 +1,7 @@
-"""The photo's colours on the painting's strokes, after Gatys et al. 2016, "Preserving Color in Neural Artistic Style
-Transfer". They recolour the style before it is learned; here it is learned, and the painting is recoloured.
+"""The photo's colours on the painting's strokes, in the two ways of Gatys et al.
+
+Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer", recolour the style before it is learned; here
+it has been learned, and the painting is recoloured.
 
 `luminance` keeps every place's colour, but loses strokes that differ in colour alone; `histogram` keeps all strokes,
 but colours may change places.
@@ -13,9 +15,9 @@ import torch
 from torch import Tensor
 
 from brushnet.inference.strips import overwrite, strips
+from brushnet.measure.likeness import LUMA
 from brushnet.transport import transport
 
-LUMA = (0.299, 0.587, 0.114)  # the Y of YIQ, in which Gatys et al. exchange it
 MOST_GAIN = 4.0  # 0.2 to 2.9 between photos and paintings; beyond, rounding of a grey painting would become colour
 _FLOOR = 1e-7  # of the variance: rounding of float32
 

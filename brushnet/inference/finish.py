@@ -1,6 +1,6 @@
-"""What is done to a painting before it is written: first its colours, then its strength. Without torch until it is done.
+"""What is done to a painting before it is written: first its colours, then its strength.
 
-Both see photo and painting only, whole: they serve every network, stroke scale and, later, tiles and video alike.
+Both see photo and painting only, so they serve every network and stroke scale. Options are read without torch.
 """
 
 from typing import TYPE_CHECKING

@@ -1,10 +1,7 @@
 """Strength: how much of the painting is seen, from the photo (0) to the painting (1) and beyond.
 
-A plain blend is neither: the photo's fine detail shows through half of the strokes. So colours and layout (what is left
-at a sixteenth of the resolution) follow the strength, and strokes come first. Compared on 6 photos, 2 models and
-stroke scales 0.5, 1 and 2, by how far the measured stroke scale is from the painting's (mean, octaves):
-
-    FIGURES
+A plain blend shows the photo's fine detail through half of the strokes, and beyond 1 it turns what was red green. So
+colours and layout (what is left at a sixteenth of the resolution) follow the strength, and strokes come first.
 
 Shape letters: B batch, H W picture size, h w layout size.
 """
@@ -19,10 +16,7 @@ LAYOUT_PX = 16  # detail is what is lost at this fraction of the resolution; 8 a
 
 
 def at_strength(photo_B3HW: Tensor, painting_B3HW: Tensor, strength: float) -> Tensor:
-    """Photo at 0, painting at 1, exactly (then it is that tensor itself); up to 1.5 strokes of more contrast. In [0, 1].
-
-    Above 1 only the strokes grow, not the distance from the photo: that would turn what was red green.
-    """
+    """Photo at 0, painting at 1: that tensor itself. Beyond, its strokes with more contrast. In [0, 1]."""
     if strength == 0:
         return photo_B3HW
     if strength == 1:
