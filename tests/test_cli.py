@@ -125,6 +125,13 @@ def test_version(capsys):
         (["shards", "pack", "a", "-o", "b", "--short-side", "9" * 5000], "--short-side: must be a whole number above"),
         (["stylize", "m", "a", "-o", "b", "--quality", "x"], "--quality: must be a whole number from 1 to 100, got x"),
         (["stylize", "m", "a", "-o", "b", "--stroke", "0.5,1"], "got '0.5,1'; --strokes takes several"),
+        (["stylize", "m", "a", "-o", "b", "--strength", "2"], "--strength must be a number from 0 (the photo) to 1.5"),
+        (["stylize", "m", "a", "-o", "b", "--strength", "abc"], "1 is the painting; got 'abc'"),
+        (
+            ["stylize", "m", "a", "-o", "b", "--preserve-colour", "purple"],
+            "--preserve-colour must be luminance or histogram, got 'purple'",
+        ),
+        (["stylize", "--preserve-color", "m", "a", "-o", "b"], "picture write --preserve-colour=luminance"),
         (["shards", "unpack", "a", "-o", "b"], "invalid choice: 'unpack'"),
         (["completion", "csh"], "invalid choice: 'csh'"),
     ],

@@ -9,6 +9,7 @@ from brushnet.commands.parser import Parser, quality
 from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
 from brushnet.errors import UserError
+from brushnet.inference.finish import parse_colour, parse_strength
 
 
 def add_arguments(parser: Parser) -> None:
@@ -24,6 +25,14 @@ def add_arguments(parser: Parser) -> None:
                         help="grey picture of the photo's shape: black the smallest stroke, white the largest, octaves "
                         "linear between; 8 or 16 bits; of colours the luma counts, transparency does not")  # fmt: skip
     parser.add_argument("--map-range", metavar="S,S", help="stroke scales of the map's black and white; default: all")
+    parser.add_argument("--strength", type=parse_strength, default=1.0, metavar="W",
+                        help="0 the photo, 1 the painting (default), up to 1.5: strokes of more contrast; between 0 "
+                        "and 1 strokes come before colours; their size stays")  # fmt: skip
+    parser.add_argument("--preserve-colour", "--preserve-color", type=parse_colour, nargs="?", const="luminance",
+                        metavar="WAY",
+                        help="paint in the photo's colours. luminance (default): each place keeps its colour, strokes "
+                        "that differ in colour alone vanish; histogram: the painting's colours are moved to the "
+                        "photo's, all strokes stay, but a thing may change colour. Before --strength")  # fmt: skip
     parser.add_argument("--style", metavar="NAME", help="of a model with several paintings; default: the first")
     parser.add_argument("--strict", action="store_true", help="refuse scales outside the trained range")
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
@@ -50,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
             strokes=strokes,
             stroke_map=args.stroke_map,
             map_range=map_range,
+            strength=args.strength,
+            preserve_colour=args.preserve_colour,
             style=args.style,
             device=args.device,
             strict=args.strict,

@@ -46,6 +46,12 @@ def parse_strength(text: str) -> float:
     return strength
 
 
+def parse_colour(text: str) -> str:
+    """For `--preserve-colour`, as `parse_strength`."""
+    check_colour(text)
+    return text
+
+
 def check_strength(strength: float) -> None:
     """UserError for what is no strength; NaN is none."""
     if not 0 <= strength <= STRONGEST:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from brushnet import images, samples
 from brushnet.errors import BrushnetError, ImageError, UserError
 from brushnet.inference.brushes import Brush, open_brushes
+from brushnet.inference.finish import check_colour, check_strength, finish
 from brushnet.inference.plan import Job, Plan, plan
 from brushnet.models import StyleModel, load
 
@@ -53,6 +55,8 @@ def stylize_files(
     strokes: Sequence[float] = (),
     stroke_map: str | Path | None = None,
     map_range: tuple[float, float] | None = None,
+    strength: float = 1.0,
+    preserve_colour: str | None = None,
     style: str | None = None,
     device: str = "auto",
     strict: bool = False,
@@ -63,7 +67,7 @@ def stylize_files(
     """Paint every photo at every stroke scale, or by a map of them; by default at the model's own scale.
 
     `stroke_map` is a grey picture; `map_range` names the scales of its black and its white, by default the ends of the
-    trained range.
+    trained range. `strength` and `preserve_colour` are as for `finish`.
 
     A wrong request is a UserError before anything is written. A picture that cannot be read, or that its format cannot
     hold, does not stop the rest: it is in the report. A full disk does (BrushnetError): the next would fail too.
@@ -72,6 +76,8 @@ def stylize_files(
         raise UserError("no input; give pictures or folders")
     if not 1 <= quality <= 100:
         raise UserError(f"--quality must be from 1 to 100, got {quality}")
+    check_strength(strength)
+    check_colour(preserve_colour)
     target = pick_device(device)
     model = model if isinstance(model, StyleModel) else load(model)
     model.style_index(style)  # refused before anything is written
@@ -85,7 +91,8 @@ def stylize_files(
         check_photo=lambda photo: _check(brushes, photo),
     )
     with torch.inference_mode():
-        return _Run(model.to(target), brushes, style, quality, progress).do(todo)
+        finishing = partial(finish, strength=strength, preserve_colour=preserve_colour)
+        return _Run(model.to(target), brushes, finishing, style, quality, progress).do(todo)
 
 
 def pick_device(name: str) -> torch.device:
@@ -109,9 +116,16 @@ class _Run:
     """One call's settings, and what has been done so far."""
 
     def __init__(
-        self, model: StyleModel, brushes: Sequence[Brush], style: str | None, quality: int, progress: Progress | None
+        self,
+        model: StyleModel,
+        brushes: Sequence[Brush],
+        finishing: Callable[[Tensor, Tensor], Tensor],
+        style: str | None,
+        quality: int,
+        progress: Progress | None,
     ):
-        self.model, self.brushes, self.style, self.quality, self.progress = model, brushes, style, quality, progress
+        self.model, self.brushes, self.finishing, self.style = model, brushes, finishing, style
+        self.quality, self.progress = quality, progress
         self.report = StylizeReport()
         self.rows: list[list[Tensor]] = []
         self.row_labels: list[str] = []
@@ -136,7 +150,8 @@ class _Run:
         photo_13HW = images.read(job.photo)
         row = [_thumbnail(photo_13HW)]
         for number, (brush, path) in enumerate(zip(self.brushes, job.outputs, strict=True), start=1):
-            painted = brush.paint(self.model, photo_13HW, style=self.style, name=str(job.photo)).cpu()
+            painted = brush.paint(self.model, photo_13HW, style=self.style, name=str(job.photo))
+            painted = self.finishing(photo_13HW, painted).cpu()
             images.write(painted, path, quality=self.quality)
             self.report.written.append(path)
             row.append(_thumbnail(painted))

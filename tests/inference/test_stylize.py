@@ -11,6 +11,7 @@ from PIL import Image
 from brushnet import images
 from brushnet.errors import BrushnetError, UserError
 from brushnet.inference import stylize
+from brushnet.inference.finish import finish
 from brushnet.inference.stylize import pick_device, stylize_files
 
 
@@ -241,6 +242,37 @@ def test_progress_counts_every_picture_also_the_failed(tmp_path, model, save_pho
     inputs = [tmp_path / "a.jpg", save_photo(tmp_path / "b.jpg")]
     stylize_files(model, inputs, tmp_path / "out", strokes=[0.5, 1], progress=lambda *call: calls.append(call))
     assert calls == [(2, 4, inputs[0]), (3, 4, inputs[1]), (4, 4, inputs[1])]
+
+
+def test_strength_0_gives_the_photo_back_and_1_is_the_default(tmp_path, model, save_photo):
+    photo = save_photo(tmp_path / "a.png")
+    for name, options in {"0": {"strength": 0}, "0.5": {"strength": 0.5}, "1": {"strength": 1}, "none": {}}.items():
+        stylize_files(model, [photo], tmp_path / f"{name}.png", **options)
+    pixels = {name: images.read_uint8(tmp_path / f"{name}.png") for name in ("0", "0.5", "1", "none")}
+    assert torch.equal(pixels["0"], images.read_uint8(photo))
+    assert torch.equal(pixels["1"], pixels["none"])
+    assert not torch.equal(pixels["0.5"], pixels["1"])
+
+
+@pytest.mark.parametrize("way", ["luminance", "histogram"])
+def test_each_stroke_is_finished_in_the_same_way(tmp_path, model, save_photo, way):
+    photo = save_photo(tmp_path / "a.png", (70, 50))
+    stylize_files(model, [photo], tmp_path / "out", strokes=[0.5, 2], strength=0.7, preserve_colour=way)
+    pixels = images.read(photo)
+    for scale in (0.5, 2.0):
+        expected = finish(pixels, model(pixels, stroke=scale), strength=0.7, preserve_colour=way)
+        assert torch.equal(images.read_uint8(tmp_path / "out" / f"a_s{scale:.2f}.png"), images.to_uint8(expected)[0])
+
+
+def test_wrong_strength_and_colour_are_refused_before_anything_is_written(tmp_path, model, save_photo):
+    photo, out = save_photo(tmp_path / "a.jpg"), tmp_path / "out"
+    with pytest.raises(UserError, match=r"^--strength must be a number from 0 .* got 2$"):
+        stylize_files(model, [photo], out, strength=2)
+    with pytest.raises(UserError, match=r"^--strength must be a number from 0 .* got nan$"):
+        stylize_files(model, [photo], out, strength=float("nan"))
+    with pytest.raises(UserError, match=r"^--preserve-colour must be luminance or histogram, got 'purple'; "):
+        stylize_files(model, [photo], out, preserve_colour="purple")
+    assert not out.exists()
 
 
 def test_unknown_device_lists_what_is_here():
