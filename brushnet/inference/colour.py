@@ -18,7 +18,7 @@ from brushnet.inference.strips import overwrite, strips
 from brushnet.measure.likeness import LUMA
 from brushnet.transport import transport
 
-MOST_GAIN = 4.0  # 0.2 to 2.9 between photos and paintings; beyond, rounding of a grey painting would become colour
+MOST_GAIN = 4.0  # that of 82 paintings had a median of 1.9, at most 4.7; beyond, rounding would become colour
 _FLOOR = 1e-7  # of the variance: rounding of float32
 
 
@@ -40,22 +40,22 @@ def with_histogram(photo_B3HW: Tensor, painting_B3HW: Tensor) -> Tensor:
     By the linear map that moves colours least, and not Gatys' Cholesky factor, which adds coloured fringes. Colours
     outside RGB then lose chroma. A photo of one colour leaves that colour, and no strokes.
     """
-    pairs = zip(photo_B3HW.split(1), painting_B3HW.split(1), strict=True)
-    return torch.cat([_moved(photo_13HW, painting_13HW) for photo_13HW, painting_13HW in pairs])
+    moved_B3HW = painting_B3HW.clone()
+    for photo_13HW, moved_13HW in zip(photo_B3HW.split(1), moved_B3HW.split(1), strict=True):
+        _move(moved_13HW, photo_13HW)
+    return moved_B3HW
 
 
 WAYS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"luminance": with_luminance, "histogram": with_histogram}
 
 
-def _moved(photo_13HW: Tensor, painting_13HW: Tensor) -> Tensor:
+def _move(painting_13HW: Tensor, photo_13HW: Tensor) -> None:
+    """In place."""
     (mean_3, covariance_33), (wanted_mean_3, wanted_33) = _moments(painting_13HW), _moments(photo_13HW)
     map_33 = _limited(transport(covariance_33, wanted_33, floor=_FLOOR)).to(painting_13HW)
     shift_31 = (wanted_mean_3 - map_33.cpu().double() @ mean_3).to(painting_13HW)[:, None, None]
 
-    def move(painting: Tensor) -> Tensor:
-        return _within_gamut(torch.einsum("ij,bjhw->bihw", map_33, painting) + shift_31)
-
-    return overwrite(painting_13HW.clone(), move)
+    overwrite(painting_13HW, lambda strip: _within_gamut(torch.einsum("ij,bjhw->bihw", map_33, strip) + shift_31))
 
 
 def _moments(picture_13HW: Tensor) -> tuple[Tensor, Tensor]:

@@ -72,6 +72,25 @@ def test_pictures_of_two_sizes_are_refused(pair):
         finish(pair[0][..., :20], pair[1])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="others count memory in other units")
+def test_of_a_large_picture_few_copies_are_in_memory():
+    wishes = [{"strength": 0.5}, {"strength": 1.5}, *({"preserve_colour": way} for way in COLOURS)]
+    program = f"""
+import resource, torch
+from brushnet.inference.finish import finish
+def paint(height, width):
+    photo, painting = torch.rand(1, 3, height, width), torch.rand(1, 3, height, width)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for wish in {wishes}:
+        finish(photo, painting, **wish)
+    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / (4 * photo.numel())
+paint(99, 99)  # what comes with the first use
+print(paint(2400, 1500))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 3  # copies; 2 at strength 1.5, else 1, and what a strip needs
+
+
 def test_options_are_read_without_torch():
     code = "import sys, brushnet.inference.finish; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
