@@ -3,6 +3,10 @@
 A plain blend shows the photo's fine detail through half of the strokes, and beyond 1 it turns what was red green. So
 colours and layout (what is left at a sixteenth of the resolution) follow the strength, and strokes come first.
 
+The measured stroke scale is off from the painting's by 0.09 octave at strength 0.5 and 0.02 at 1.5 (mean of 6 photos, 3
+scales, 2 models). A plain blend: 0.90 and 0.21; one before the sigmoid: 0.94 and 0.32; at 0.5 one that favours either
+picture's detail where it has more: 0.35, and strokes by a square instead of a cube: 0.25.
+
 Shape letters: B batch, H W picture size, h w layout size.
 """
 
@@ -12,7 +16,7 @@ from torch import Tensor
 from brushnet import images
 from brushnet.inference.strips import overwrite
 
-LAYOUT_PX = 16  # detail is what is lost at this fraction of the resolution; 8 and 32 look and measure alike
+LAYOUT_PX = 16  # detail is what this reduction loses; 8 and 32 look alike, off by 0.15 and 0.06 octave at strength 0.5
 
 
 def at_strength(photo_B3HW: Tensor, painting_B3HW: Tensor, strength: float) -> Tensor:
