@@ -54,6 +54,8 @@ def parse_colour(text: str) -> str:
 
 def check_strength(strength: float) -> None:
     """UserError for what is no strength; NaN is none."""
+    if not isinstance(strength, (int, float)):
+        raise UserError(_strength_message(repr(strength)))
     if not 0 <= strength <= STRONGEST:
         raise UserError(_strength_message(f"{strength:g}"))
 

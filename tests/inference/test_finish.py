@@ -50,9 +50,8 @@ def test_what_is_no_strength_is_refused_by_option_value_and_range(pair, text, go
     message = rf"^--strength must be a number from 0 \(the photo\) to 1\.5, 1 is the painting; got {got}$"
     with pytest.raises(UserError, match=message):
         parse_strength(text)
-    if got == text:
-        with pytest.raises(UserError, match=message):
-            finish(*pair, strength=float(text))
+    with pytest.raises(UserError, match=message):
+        finish(*pair, strength=float(text) if got == text else text)
 
 
 def test_an_unknown_way_is_refused_with_those_allowed(pair):
