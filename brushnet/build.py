@@ -1,5 +1,7 @@
 """Configuration -> objects, in plain code: the whole call graph of a run in one place."""
 
+import logging
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -10,13 +12,17 @@ from brushnet.data.module import PhotoData
 from brushnet.errors import UserError
 from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork, choose, load_lossnet
+from brushnet.model_meta import clean_names
 from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.base import Base, open_base, resumed_base
 from brushnet.training.command import whole_command
 from brushnet.training.loggers import check_logger, open_loggers
 from brushnet.training.module import StyleTraining
-from brushnet.training.run import RunOptions, is_finished, run
+from brushnet.training.run import RunOptions, check_format, is_finished, run
+
+log = logging.getLogger(__name__)
 
 
 def train(
@@ -26,25 +32,30 @@ def train(
     resume_from: Path | None = None,
     allow_pipe: bool = False,
     command: str | None = None,
+    given: Collection[str] = (),
 ) -> None:
     """Builds everything from a checked configuration and runs it. Raises BrushnetError, Stopped.
 
     What can be wrong with the files is found before anything is written into `out_dir`. `command` is what the saved
-    model will tell of its training; None in a resume that changes nothing.
+    model will tell of its training; None in a resume that changes nothing. `given` are the options and groups that the
+    user chose, which may not contradict `style.base`.
     """
     options = build_options(cfg, out_dir)
     if resume_from is not None and is_finished(resume_from, options):
         return
     check_devices(options.accelerator, options.devices)
     check_logger(cfg.logger.kind)
+    if resume_from is not None:
+        check_format(resume_from)
+    base = build_base(cfg, resume_from=resume_from, given=given)
     stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
-    paintings = build_paintings(cfg, stroke)
+    paintings = build_paintings(cfg, stroke, kept=base.style_names if base else ())
     cfg.lossnet.weights = choose(cfg.lossnet.weights, arch=cfg.lossnet.arch)  # saved: a resume must not choose anew
     lossnet = build_lossnet(cfg)
     data = build_data(cfg, allow_pipe=allow_pipe)
     data.setup("fit")
     command = whole_command(command, resume_from=resume_from)
-    module = build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=command)
+    module = build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=command, base=base)
     out_dir.mkdir(parents=True, exist_ok=True)
     config.save(cfg, out_dir / "config.yaml")
     loggers = open_loggers(cfg.logger.kind, out_dir, project=cfg.logger.project, name=cfg.logger.name or out_dir.name)
@@ -66,10 +77,34 @@ def check_devices(accelerator: str, devices: int) -> None:
         )
 
 
-def build_paintings(cfg: Config, stroke: StrokeRange) -> list[Painting]:
+def build_base(cfg: Config, *, resume_from: Path | None, given: Collection[str]) -> Base | None:
+    """The model of `style.base`, whose network and stroke range `cfg` takes over. UserError where it says otherwise."""
+    if cfg.style.base is None:
+        return None
+    added = len(cfg.style.files)
+    base = resumed_base(resume_from, added=added) if resume_from else open_base(cfg.style.base, added=added)
+    for key, value in base.inherited.items():
+        section, name = key.split(".")
+        options = getattr(cfg, section)
+        asked, default = getattr(options, name), getattr(type(options)(), name)
+        if asked != value and (asked != default or key in given or section in given):
+            raise UserError(
+                f"{key}={asked} contradicts style.base={cfg.style.base}, which was trained with {value}; leave it out"
+            )
+        setattr(options, name, value)
+    config.check(cfg)
+    return base
+
+
+def build_paintings(cfg: Config, stroke: StrokeRange, *, kept: Collection[str] = ()) -> list[Painting]:
+    """Each under a name of its own, different from those of the styles that are `kept`."""
     paintings = [Painting.open(samples.resolve(name), reference_px=cfg.style.reference_px) for name in cfg.style.files]
-    for painting in paintings:
+    names = clean_names([*kept, *(painting.name for painting in paintings)])[len(kept) :]
+    for painting, name, file in zip(paintings, names, cfg.style.files, strict=True):
         painting.check(stroke)
+        if painting.name != name:
+            log.info("style.files: %s is called %s in the model", file, name)
+            painting.name = name
     return paintings
 
 
@@ -124,11 +159,17 @@ def build_net(cfg: Config) -> ResidualTransformer:
 
 
 def build_module(
-    cfg: Config, *, lossnet: LossNetwork, paintings: list[Painting], stroke: StrokeRange, command: str | None
+    cfg: Config,
+    *,
+    lossnet: LossNetwork,
+    paintings: list[Painting],
+    stroke: StrokeRange,
+    command: str | None,
+    base: Base | None = None,
 ) -> StyleTraining:
     trainer = cfg.trainer
     return StyleTraining(
-        build_net(cfg),
+        base.net if base else build_net(cfg),
         lossnet=lossnet,
         spec=build_spec(cfg),
         paintings=paintings,
@@ -146,11 +187,11 @@ def build_module(
         total_steps=trainer.max_steps,
         channels_last=trainer.channels_last,
         compiled=trainer.compile,
-        describe=lambda module: build_meta(cfg, module, command=command).to_json(),
+        describe=lambda module: build_meta(cfg, module, command=command, base=base).to_json(),
     )
 
 
-def build_meta(cfg: Config, module: StyleTraining, *, command: str | None) -> ModelMeta:
+def build_meta(cfg: Config, module: StyleTraining, *, command: str | None, base: Base | None = None) -> ModelMeta:
     """What the saved model says of itself."""
     summary = {
         "command": command,
@@ -164,6 +205,7 @@ def build_meta(cfg: Config, module: StyleTraining, *, command: str | None) -> Mo
         "device": module.trained_on,
         "skipped_steps": module.bad_steps,
         "losses": {name: round(value, 5) for name, value in module.last_losses.items()},
+        **({"base": base.summary} if base else {}),
     }
     return ModelMeta.of(
         module.net,
@@ -171,7 +213,7 @@ def build_meta(cfg: Config, module: StyleTraining, *, command: str | None) -> Mo
         stroke_min=cfg.stroke.min,
         stroke_max=cfg.stroke.max,
         reference_px=cfg.style.reference_px,
-        style_names=[painting.name for painting in module.paintings],
+        style_names=[*(base.style_names if base else ()), *(painting.name for painting in module.paintings)],
         training=summary,
     )
 

@@ -68,7 +68,7 @@ class ModelMeta:
             stroke_min=float(stroke_min),
             stroke_max=float(stroke_max),
             reference_px=reference_px,
-            style_names=_clean_names(style_names),
+            style_names=clean_names(style_names),
             training=training or {},
         )
 
@@ -212,11 +212,15 @@ class _Fields:
         return tuple(values)
 
 
-def _clean_names(names: Sequence[str]) -> tuple[str, ...]:
-    """File names may hold what `_is_name` refuses; that must not come out after hours of training."""
+def clean_names(names: Sequence[str]) -> tuple[str, ...]:
+    """File names may hold what `_is_name` refuses; that must not come out after hours of training.
+
+    Names that can stay do.
+    """
     clean: list[str] = []
     for number, name in enumerate(names, start=1):
-        text = "".join(letter if letter.isprintable() else "_" for letter in name)[:150] or "painting"
+        text = "".join(letter if letter.isprintable() else "_" for letter in name) or "painting"
+        text = text if _is_name(text) and text not in clean else text[:150]
         while text in clean:
             text += f"-{number}"
         clean.append(text)

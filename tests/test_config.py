@@ -37,6 +37,8 @@ REFUSED = [
     (["loss.style_weight=0", "loss.content_weight=0"], r"loss\.style_weight and loss\.content_weight .* got 0 and 0"),
     (["style.files=[]"], r"style\.files must name at least one painting, .*got \[\]"),
     (["style.files=['']"], r"style\.files must name paintings, .*got an empty name"),
+    (["style.base="], r"style\.base must name the trained model to which style\.files are added .*got nothing"),
+    (["experiment=add_style"], r"style\.base must name the trained model to which style\.files are added"),
     (["data.path="], r"data\.path must not be empty"),
     (["lossnet.weights="], r"lossnet\.weights must not be empty"),
     (["trainer.max_steps=0"], r"trainer\.max_steps must be at least 1 and at most 1e\+08 steps, got 0"),

@@ -101,3 +101,10 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 def test_folder_without_configuration_is_no_run(tmp_path):
     with pytest.raises(ConfigError, match=r"is not a run folder: it has no config\.yaml"):
         load_run(tmp_path)
+
+
+def test_a_base_that_is_a_file_is_saved_absolute_and_a_name_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.safetensors").touch()
+    bases = [saved_paths(tmp_path, f"style.base={base}").style.base for base in ("starry-night", "mine.safetensors")]
+    assert bases == ["starry-night", str(tmp_path / "mine.safetensors")]

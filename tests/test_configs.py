@@ -20,9 +20,12 @@ from brushnet.errors import ConfigError
 CHOICES = [f"{group}={value}" for group, values in groups(conf_dir()).items() for value in values]
 
 
+NEEDED = {"experiment=add_style": ["style.base=starry-night"]}  # what the user must give beside the choice
+
+
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_file_composes(choice):
-    assert isinstance(compose([choice]), Config)
+    assert isinstance(compose([choice, *NEEDED.get(choice, [])]), Config)
 
 
 @pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.startswith("experiment=")])

@@ -1,12 +1,14 @@
 """One training job inside Hydra: its folder, and what is said and left behind when it fails."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brushnet.commands.command_line import changes_something, command_line
 from brushnet.commands.failure import record, report
+from brushnet.config.overrides import keys
 from brushnet.config.schema import Config
 from brushnet.errors import Stopped, UserError
 
@@ -55,16 +57,23 @@ class Job:
         if self.resume_from is None and rank() == 0 and (out_dir / "config.yaml").is_file():
             (out_dir / "metrics.csv").unlink(missing_ok=True)  # of a run that saved nothing; rows would be appended
         build.train(
-            cfg, out_dir, resume_from=self.resume_from, allow_pipe=self.allow_pipe, command=self._command_line()
+            cfg,
+            out_dir,
+            resume_from=self.resume_from,
+            allow_pipe=self.allow_pipe,
+            command=self._command_line(),
+            given=keys(self._overrides()),
         )
 
     def _command_line(self) -> str | None:
-        from hydra.core.hydra_config import HydraConfig
-
         if self.resume_from is not None and not changes_something(self.overrides or ()):
             return None
-        overrides = HydraConfig.get().overrides.task if self.overrides is None else self.overrides
-        return command_line(overrides, config_dir=self.config_dir, allow_pipe=self.allow_pipe)
+        return command_line(self._overrides(), config_dir=self.config_dir, allow_pipe=self.allow_pipe)
+
+    def _overrides(self) -> Sequence[str]:
+        from hydra.core.hydra_config import HydraConfig
+
+        return HydraConfig.get().overrides.task if self.overrides is None else self.overrides
 
 
 def check_swept(cfg: Config) -> None:

@@ -113,6 +113,11 @@ def _check_names(cfg: Config) -> None:
     for file in cfg.style.files:
         if not file.strip():
             raise ConfigError("style.files must name paintings, e.g. [painting.jpg], got an empty name")
+    if cfg.style.base is not None and not cfg.style.base.strip():
+        raise ConfigError(
+            "style.base must name the trained model to which style.files are added (an embedded name, a file or a run "
+            "folder), got nothing"
+        )
     for key, value in {"data.path": cfg.data.path, "lossnet.weights": cfg.lossnet.weights}.items():
         if not value.strip():
             raise ConfigError(f"{key} must not be empty")

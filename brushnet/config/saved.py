@@ -50,7 +50,8 @@ def with_absolute_paths(cfg: Config) -> Config:
 
 
 def _absolute(key: str, path: str) -> str:
-    if path.startswith(_SAMPLE) or (key == "lossnet.weights" and path in _NO_FILES):
+    is_name = (key == "lossnet.weights" and path in _NO_FILES) or (key == "style.base" and not os.path.exists(path))
+    if path.startswith(_SAMPLE) or is_name:
         return path
     if key not in _JOINED or os.path.exists(path):  # an existing folder means itself, even if it is called a::b
         return str(Path.cwd() / path)

@@ -103,6 +103,8 @@ class StyleOptions:
 
     files: list[str] = option(["sample:painted-small"], "paintings: files, or sample:NAME", common=True,
                               path=True)  # fmt: skip
+    base: str | None = option(None, "trained model to which style.files are added: experiment=add_style",
+                              common=True, path=True)  # fmt: skip
     reference_px: int = option(256, "short side of the painting at s = 1", unit="px", min=32, max=4096, common=True)
     # The bank, by figures (scripts/compare_targets.py; VGG-19, 128 px crops, starry-night and great-wave, mean squared
     # distance to the statistics of the whole painting over its energy): a crop is off by 0.1, 0.3 to 0.5 and 0.5 to 0.8

@@ -45,6 +45,14 @@ class ConditionEmbedding(nn.Module):
         """The parameters of which each painting has its own: their first axis is K."""
         return [self.style.weight, self.affine.weight, self.affine.bias]
 
+    def add_paintings(self, count: int) -> None:
+        """Appends paintings that start as the mean of those at hand."""
+        for owner, name in ((self.style, "weight"), (self.affine, "weight"), (self.affine, "bias")):
+            rows = getattr(owner, name).detach()
+            fresh = rows.mean(dim=0, keepdim=True).expand(count, *rows.shape[1:])
+            setattr(owner, name, nn.Parameter(torch.cat([rows, fresh])))
+        self.style.num_embeddings += count
+
     def forward(self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> list[tuple[Tensor, Tensor]]:
         """One (scale, shift) pair a norm layer, each (B, C, h, w): the mean of the paintings' own, by their weights."""
         weights_Bn, paintings_Bn = _mixed(style_weights_BK)

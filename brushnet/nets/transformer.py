@@ -46,6 +46,17 @@ class ResidualTransformer(nn.Module):
         norms = [width, 2 * width, wide, *[wide] * (2 * blocks), 2 * width, width]
         self.condition = ConditionEmbedding(norms, embedding=stroke_embedding, styles=styles)
 
+    def add_paintings(self, count: int) -> None:
+        """Appends `count` paintings to a trained network and leaves nothing but what belongs to paintings to train.
+
+        As long as no other painting is drawn, the gradient of its rows is zero and Adam leaves them to the bit.
+        """
+        self.styles += count
+        self.condition.add_paintings(count)
+        self.requires_grad_(False)
+        for parameter in self.condition.of_paintings():
+            parameter.requires_grad_(True)
+
     def forward(
         self,
         photo_B3HW: Tensor,

@@ -33,7 +33,8 @@ CHECKPOINT_KEY = "brushnet"
 class StyleTraining(pl.LightningModule):
     """Trains `net` to paint photos with the paintings' strokes at any scale of `stroke`.
 
-    Batches are `{"photo": (B, 3, H, W) uint8, "index": (B,) global sample index}`. `describe(module)` returns the saved
+    Batches are `{"photo": (B, 3, H, W) uint8, "index": (B,) global sample index}`. `paintings` are the network's last
+    styles: those before them stay as they are. `describe(module)` returns the saved
     model's metadata as a string; it goes into every checkpoint.
     """
 
@@ -107,7 +108,8 @@ class StyleTraining(pl.LightningModule):
         self, photo_B3HW: Tensor, log2_stroke_B: Tensor, style_B: Tensor, *, net: nn.Module | None = None
     ) -> Tensor:
         """The painting (B, 3, H, W) of photos in [0, 1], by the averaged network unless another is given."""
-        weights_BK = nn.functional.one_hot(style_B, len(self.paintings)).to(photo_B3HW)
+        first = self.net.styles - len(self.paintings)
+        weights_BK = nn.functional.one_hot(first + style_B, self.net.styles).to(photo_B3HW)
         told = self.stroke.told(log2_stroke_B).to(photo_B3HW)
         return (net or self.ema.module)(photo_B3HW, told, weights_BK.to(photo_B3HW.device))
 
@@ -210,7 +212,8 @@ class StyleTraining(pl.LightningModule):
         return seeds.integers(self.seed, "style", indices_B, len(self.paintings))
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.Adam(self.net.parameters(), lr=self.learning_rate)
+        trained = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.Adam(trained, lr=self.learning_rate)
         return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_factor)]
 
     def _rate_factor(self, step: int) -> float:

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from brushnet import models
 from brushnet.data.module import PhotoData
 from brushnet.errors import Stopped, UserError
+from brushnet.model_meta import FORMAT
 from brushnet.models import ModelMeta
 from brushnet.training.budget import StopAtTotal, TimeBudget, planned_steps
 from brushnet.training.callbacks import SampleGrids, StreamPosition
@@ -172,6 +173,16 @@ def progress_of(checkpoint: Path, options: RunOptions) -> tuple[int, int | None]
         return content["global_step"], options.max_steps
     saved = content["callbacks"].get(TimeBudget.__qualname__)
     return content["global_step"], planned_steps(saved, seconds=options.max_seconds, max_steps=options.max_steps)
+
+
+def check_format(checkpoint: Path) -> None:
+    """UserError where the run was begun by a brushnet whose network was another."""
+    meta = ModelMeta.from_json(str(read_checkpoint(checkpoint)[CHECKPOINT_KEY]), source=str(checkpoint))
+    if meta.format < FORMAT:
+        raise UserError(
+            f"resume={checkpoint} was begun by brushnet {meta.version}, whose network was another (format "
+            f"{meta.format}, now {FORMAT}): it can be painted with, but not continued; start the run anew"
+        )
 
 
 def read_checkpoint(checkpoint: Path) -> dict[str, Any]:

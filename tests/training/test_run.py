@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import re
@@ -111,6 +112,17 @@ def test_a_checkpoint_of_another_kind_is_refused(train, tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(UserError, match=r"resume=.*other\.ckpt (cannot be read as a|is no) checkpoint"):
         train(resume_from=path)
+
+
+def test_a_run_that_was_begun_by_a_brushnet_of_another_network_is_not_continued(train):
+    checkpoint = train("trainer.max_steps=2") / "checkpoints" / "last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    told = json.loads(content["brushnet"]) | {"format": 1, "version": "0.0.9"}
+    torch.save(content | {"brushnet": json.dumps(told)}, checkpoint)
+    with pytest.raises(
+        UserError, match=r"resume=.*last\.ckpt was begun by brushnet 0\.0\.9, .*format 1, now 2.* start the run anew"
+    ):
+        train("trainer.max_steps=4", resume_from=checkpoint)
 
 
 def signal_at_step(monkeypatch, step: int, *numbers: int) -> None:

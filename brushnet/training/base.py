@@ -1,0 +1,54 @@
+"""The trained model that gets further paintings (`style.base`): what a run takes from it and tells of it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brushnet import models
+from brushnet.model_meta import NET_LIMITS, ModelMeta
+from brushnet.nets import ResidualTransformer
+
+LONGEST_TRAINING_CHARS = 100_000  # of what the base says of its own training: metadata that is too long is not read
+
+
+@dataclass(frozen=True)
+class Base:
+    """`net` has room for the added paintings, which alone are left to train; `style_names` are those before them."""
+
+    net: ResidualTransformer
+    style_names: tuple[str, ...]
+    inherited: dict[str, Any]  # options that are the base's, by their full names
+    summary: dict[str, Any]  # for the new model's metadata
+
+
+def open_base(name: str, *, added: int) -> Base:
+    """An embedded model, a file or a run folder. UserError says what is wrong with it."""
+    model = models.load(name)
+    summary = {"model": name, "style_names": list(model.style_names), "training": _training(model.meta)}
+    return _base(model, model.style_names, added, summary)
+
+
+def resumed_base(checkpoint: Path, *, added: int) -> Base:
+    """Of a run that was stopped: all of the base that counts is in its checkpoint."""
+    model = models.load(checkpoint)
+    return _base(model, model.style_names[:-added], 0, model.meta.training.get("base"))
+
+
+def _base(model: models.StyleModel, style_names: tuple[str, ...], added: int, summary: Any) -> Base:
+    meta = model.meta
+    model.net.add_paintings(added)
+    inherited = {f"net.{name}": getattr(meta, name) for name in NET_LIMITS if name != "styles"}
+    inherited |= {
+        "stroke.mode": meta.stroke_mode,
+        "stroke.min": meta.stroke_min,
+        "stroke.max": meta.stroke_max,
+        "style.reference_px": meta.reference_px,
+    }
+    return Base(model.net.train(), style_names, inherited, summary)
+
+
+def _training(meta: ModelMeta) -> dict[str, Any]:
+    """Empty where it is too long: a chain of bases grows, and a stranger's file may say anything."""
+    training = dict(meta.training)
+    return training if len(json.dumps(training)) <= LONGEST_TRAINING_CHARS else {}
