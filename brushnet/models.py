@@ -22,6 +22,7 @@ from brushnet.model_file import read, save
 from brushnet.model_meta import ModelMeta
 from brushnet.nets import ResidualTransformer
 from brushnet.stroke_map import check_aspect, fit_map
+from brushnet.style_mix import Style, style_index, style_weights
 
 __all__ = ["ModelMeta", "StyleModel", "load", "save"]
 
@@ -78,13 +79,13 @@ class StyleModel:
         return self
 
     def __call__(
-        self, photo_B3HW: Tensor, stroke: Stroke = None, *, style: str | int | None = None, strict: bool = False
+        self, photo_B3HW: Tensor, stroke: Stroke = None, *, style: Style = None, strict: bool = False
     ) -> Tensor:
         """Painting in [0, 1], (B, 3, H, W) on the model's device, of an RGB photo in [0, 1] of any size.
 
-        `stroke` outside the trained range is clamped with a warning, or refused (UserError) if `strict`. `style` is a
-        name or index of `style_names`, by default the first. A stroke map must have the photo's aspect ratio; it is
-        smoothed, and needs no more than a point for every 16 px of the photo.
+        `stroke` outside the trained range is clamped with a warning, or refused (UserError) if `strict`. A stroke map
+        must have the photo's aspect ratio; it is smoothed, and needs no more than a point for every 16 px of the photo.
+        `style` is a name or index of `style_names`, by default the first, or a mixture: {"a": 0.3, "b": 0.7}.
         """
         _check_photo(photo_B3HW)
         scales_B1hw = self._as_map(self.fit_stroke(stroke, strict=strict), photo_B3HW.shape)
@@ -93,7 +94,8 @@ class StyleModel:
         with torch.no_grad():
             photo = photo_B3HW.to(self.device, torch.float32)
             log2_map = fit_map(log2_stroke.to(self.device), (photo.shape[2], photo.shape[3]))
-            painted = self.net(photo, log2_map, self._style_weights(style).to(self.device))
+            weights_1K = torch.tensor([style_weights(style, self.style_names)], device=self.device)
+            painted = self.net(photo, log2_map, weights_1K)
         return painted.float().clamp(0, 1)
 
     def fit_stroke(self, stroke: Stroke, *, strict: bool = False) -> float | Tensor:
@@ -120,18 +122,7 @@ class StyleModel:
 
     def style_index(self, style: str | int | None) -> int:
         """Index of a style by name or index; UserError lists the names."""
-        if style is None:
-            return 0
-        if isinstance(style, str) and style in self.style_names:
-            return self.style_names.index(style)
-        if isinstance(style, int) and 0 <= style < len(self.style_names):
-            return style
-        raise UserError(f"style must be one of {', '.join(self.style_names)}, got {style!r}")
-
-    def _style_weights(self, style: str | int | None) -> Tensor:
-        weights_1K = torch.zeros(1, len(self.style_names))
-        weights_1K[0, self.style_index(style)] = 1.0
-        return weights_1K
+        return style_index(style, self.style_names)
 
     def _as_map(self, scales: float | Tensor, photo_shape: torch.Size) -> Tensor:
         values = torch.as_tensor(scales, dtype=torch.float32)

@@ -14,7 +14,7 @@ PACKAGE = Path(brushnet.__file__).parent
 # Bottom first. Rooms in one row do not know each other.
 ORDER = [
     ["errors"],
-    ["images", "seeds", "samples", "transport"],
+    ["images", "seeds", "samples", "style_mix", "transport"],
     ["strokes", "stroke_map"],
     ["lossnet"],
     ["losses"],

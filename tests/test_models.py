@@ -545,6 +545,17 @@ class TestCall:
         torch.testing.assert_close(second, model(photo, style=1))
         assert not torch.allclose(second, model(photo), rtol=0, atol=1e-6)
 
+    def test_a_mixture_of_styles_is_none_of_them(self, photo):
+        model = make_model(styles=2)
+        mixed, first, second = (model(photo, style=s) for s in ({"painting-0": 0.4, "painting-1": 0.6}, 0, 1))
+        assert min((mixed - one).abs().max() for one in (first, second)) > 1e-4
+        whole = {"painting-0": 0.0, "painting-1": 1}
+        assert torch.equal(model(photo, style=whole), second)
+
+    def test_a_mixture_that_does_not_sum_to_1_is_refused(self, photo):
+        with pytest.raises(UserError, match=r"^weights of a mixture must sum to 1 within 0\.01, got 0\.9;"):
+            make_model(styles=2)(photo, style={"painting-0": 0.3, "painting-1": 0.6})
+
     @pytest.mark.parametrize("style", ["monet", 2, -1])
     def test_unknown_style_lists_the_known(self, photo, style):
         with pytest.raises(UserError, match=r"style must be one of painting-0, painting-1, got "):
