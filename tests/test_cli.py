@@ -108,6 +108,8 @@ def test_version(capsys):
         (["stylize", "m", "a", "-o", "b", "--stroke", "1", "--strokes", "1,2"], "not allowed with argument --stroke"),
         (["stylize", "m", "a", "-o", "b", "--stroke", "1", "--stroke-map", "c"], "not allowed with argument --stroke"),
         (["stylize", "m", "a", "-o", "b", "--stroke-map", "c", "--map-range", "1"], "--map-range must be two numbers"),
+        (["stylize", "m", "a", "-o", "b", "--stroke-per-side", "x"], "--stroke-per-side must be a number above 0"),
+        (["stylize", "m", "a", "-o", "b", "--stroke-per-side", "1", "--stroke", "1"], "not allowed with argument"),
         (["stylize", "m", "a", "-o", "b", "--map-range", "1,2"], "--map-range 1,2 needs a --stroke-map"),
         (
             ["shards", "pack", "a", "-o", "b", "--short-side", "0"],

@@ -24,6 +24,10 @@ def add_arguments(parser: Parser) -> None:
     scales.add_argument("--stroke-map", metavar="MAP",
                         help="grey picture of the photo's shape: black the smallest stroke, white the largest, octaves "
                         "linear between; 8 or 16 bits; of colours the luma counts, transparency does not")  # fmt: skip
+    scales.add_argument("--stroke-per-side", metavar="F",
+                        help="the same look at every resolution: 1 paints strokes as large beside the picture's short "
+                        "side as they are beside the painting's own; where they are beyond the trained range it is "
+                        "painted at another size and brought back")  # fmt: skip
     parser.add_argument("--map-range", metavar="S,S", help="stroke scales of the map's black and white; default: all")
     parser.add_argument("--strength", type=parse_strength, default=1.0, metavar="W",
                         help="0 the photo, 1 the painting (default), up to 1.5: strokes of more contrast; between 0 "
@@ -41,10 +45,11 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from brushnet.inference.scales import parse_range, parse_stroke, parse_strokes
+    from brushnet.inference.scales import parse_per_side, parse_range, parse_stroke, parse_strokes
 
     strokes = [parse_stroke(args.stroke)] if args.stroke is not None else []
     strokes += parse_strokes(args.strokes) if args.strokes is not None else []
+    per_side = parse_per_side(args.stroke_per_side) if args.stroke_per_side is not None else None
     map_range = parse_range(args.map_range) if args.map_range is not None else None
     if map_range and args.stroke_map is None:
         raise UserError(f"--map-range {args.map_range} needs a --stroke-map")
@@ -59,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
             strokes=strokes,
             stroke_map=args.stroke_map,
             map_range=map_range,
+            stroke_per_side=per_side,
             strength=args.strength,
             preserve_colour=args.preserve_colour,
             style=args.style,

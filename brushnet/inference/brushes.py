@@ -1,4 +1,4 @@
-"""What photos are painted with: a stroke scale, or a map of scales."""
+"""What photos are painted with: a stroke scale, a map of scales, or strokes relative to the picture's side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from brushnet.errors import UserError
+from brushnet import images
+from brushnet.errors import ImageError, UserError
 from brushnet.inference.map_file import check_map_fits, read_map
+from brushnet.inference.resolution import paint_per_side, sizing
 from brushnet.inference.scales import labels, without_doubles
 from brushnet.models import StyleModel
 
@@ -21,7 +23,7 @@ class Brush(Protocol):
     def check(self, photo: Path) -> None:
         """UserError where this photo cannot be painted with it: asked before anything is written."""
 
-    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: str | None, name: str) -> Tensor:
+    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         """The painting, (1, 3, H, W). `name` is the photo's, for what is to be said."""
 
 
@@ -35,7 +37,7 @@ class ScaleBrush:
     def check(self, photo: Path) -> None:
         pass
 
-    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: str | None, name: str) -> Tensor:
+    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return model(photo_13HW, self.scale, style=style)
 
 
@@ -50,8 +52,28 @@ class MapBrush:
     def check(self, photo: Path) -> None:
         check_map_fits(self.stroke_11hw, photo, map_path=self.path)
 
-    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: str | None, name: str) -> Tensor:
+    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return model(photo_13HW, self.stroke_11hw, style=style)
+
+
+@dataclass(frozen=True)
+class PerSideBrush:
+    """Strokes of the same size beside the short side of each photo."""
+
+    model: StyleModel
+    per_side: float
+    strict: bool
+    label: str = "per-side"
+
+    def check(self, photo: Path) -> None:
+        try:
+            size = images.size(photo)
+        except ImageError:  # told when it is to be painted
+            return
+        sizing(self.model, size, self.per_side, strict=self.strict, name=str(photo))
+
+    def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
+        return paint_per_side(model, photo_13HW, self.per_side, style=style, strict=self.strict, name=name)
 
 
 def open_brushes(
@@ -60,18 +82,24 @@ def open_brushes(
     strokes: Sequence[float] = (),
     stroke_map: Path | None = None,
     map_range: tuple[float, float] | None = None,
+    stroke_per_side: float | None = None,
     strict: bool = False,
 ) -> Sequence[Brush]:
-    """One brush for each of `strokes`, or that of the map, or that of the model's own scale.
+    """One brush for each of `strokes`, or one for the map, for strokes per side, or for the model's own scale.
 
     Scales outside the trained range are clamped with a warning, or refused (UserError) if `strict`.
     """
     if map_range is not None and stroke_map is None:
         raise UserError(f"--map-range {map_range[0]:g},{map_range[1]:g} needs a --stroke-map")
+    if bool(strokes) + (stroke_map is not None) + (stroke_per_side is not None) > 1:
+        raise UserError(
+            f"give one of strokes, stroke_map and stroke_per_side, got {list(strokes)}, {stroke_map} and "
+            f"{stroke_per_side}"
+        )
+    if stroke_per_side is not None:
+        return [PerSideBrush(model, stroke_per_side, strict)]
     if stroke_map is None:
         return _scale_brushes(model, strokes, strict=strict)
-    if strokes:
-        raise UserError(f"give strokes or stroke_map, not both; got {list(strokes)} and {stroke_map}")
     return [_map_brush(model, stroke_map, map_range or model.stroke_range, strict=strict)]
 
 

@@ -19,6 +19,14 @@ def parse_strokes(text: str) -> list[float]:
     return [_parse(part.strip(), text) for part in text.split(",")]
 
 
+def parse_per_side(text: str) -> float:
+    """For `--stroke-per-side`."""
+    scale = _number(text)
+    if math.isnan(scale):
+        raise UserError(f"--stroke-per-side must be a number above 0, got {text!r}")
+    return scale
+
+
 def parse_range(text: str) -> tuple[float, float]:
     """Two scales, for `--map-range`: that of black and that of white."""
     scales = [_number(part) for part in text.split(",")]

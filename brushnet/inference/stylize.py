@@ -55,6 +55,7 @@ def stylize_files(
     strokes: Sequence[float] = (),
     stroke_map: str | Path | None = None,
     map_range: tuple[float, float] | None = None,
+    stroke_per_side: float | None = None,
     strength: float = 1.0,
     preserve_colour: str | None = None,
     style: str | None = None,
@@ -67,7 +68,7 @@ def stylize_files(
     """Paint every photo at every stroke scale, or by a map of them; by default at the model's own scale.
 
     `stroke_map` is a grey picture; `map_range` names the scales of its black and its white, by default the ends of the
-    trained range. `strength` and `preserve_colour` are as for `finish`.
+    trained range. `stroke_per_side` is as for `paint_per_side`, `strength` and `preserve_colour` are as for `finish`.
 
     A wrong request is a UserError before anything is written. A picture that cannot be read, or that its format cannot
     hold, does not stop the rest: it is in the report. A full disk does (BrushnetError): the next would fail too.
@@ -82,7 +83,14 @@ def stylize_files(
     model = model if isinstance(model, StyleModel) else load(model)
     model.style_index(style)  # refused before anything is written
     map_path = None if stroke_map is None else Path(stroke_map)
-    brushes = open_brushes(model, strokes=strokes, stroke_map=map_path, map_range=map_range, strict=strict)
+    brushes = open_brushes(
+        model,
+        strokes=strokes,
+        stroke_map=map_path,
+        map_range=map_range,
+        stroke_per_side=stroke_per_side,
+        strict=strict,
+    )
     todo = plan(
         [samples.resolve(str(path)) for path in inputs],
         Path(out),

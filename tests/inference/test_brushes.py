@@ -57,7 +57,11 @@ def test_map_range_beyond_the_trained_one_is_said_once_for_all_photos(tmp_path, 
     ("request_", "message"),
     [
         ({"map_range": (1, 9), "strict": True}, r"^stroke 9 is outside the trained range 0\.5 to 2$"),
-        ({"strokes": [1.0]}, r"^give strokes or stroke_map, not both; got \[1\.0\] and .*map255\.png$"),
+        (
+            {"strokes": [1.0]},
+            r"^give one of strokes, stroke_map and stroke_per_side, got \[1\.0\], .*map255\.png and None$",
+        ),
+        ({"stroke_per_side": 1.0}, r"^give one of strokes, stroke_map and stroke_per_side, got \[\], .* and 1\.0$"),
         ({"stroke_map": None, "map_range": (1, 2)}, r"^--map-range 1,2 needs a --stroke-map$"),
         ({"stroke_map": "gone.png"}, r"^--stroke-map gone\.png: no such file; give a grey picture$"),
     ],
@@ -86,3 +90,42 @@ def test_models_of_one_stroke_refuse_a_map(tmp_path, make_model, photo, save_map
     ):
         stylize_files(make_model(mode=mode, low=low, high=high), [photo], tmp_path / "out", stroke_map=save_map(9))
     assert not (tmp_path / "out").exists()
+
+
+def test_strokes_per_side_paint_as_the_scale_of_that_size(tmp_path, model, photo):
+    per_side = painted(tmp_path, model, photo, stroke_per_side=4.0)
+    assert torch.equal(per_side, painted(tmp_path, model, photo, strokes=[1.0]))
+
+
+def test_size_that_was_painted_is_told_of_each_photo(tmp_path, model, photo, save_photo, caplog):
+    caplog.set_level(logging.INFO)
+    large = save_photo(tmp_path / "large.png", (300, 200))
+    report = stylize_files(model, [photo, large], tmp_path / "out", stroke_per_side=4.0)
+    assert report.exit_code == 0
+    assert caplog.messages == [
+        f"{large}: strokes of 3.12 are beyond the trained 2: painted at 128 px and enlarged 1.6 times"
+    ]
+    assert images.size(tmp_path / "out" / "large.png") == (200, 300)
+
+
+@pytest.mark.parametrize(
+    ("per_side", "strict", "message"),
+    [
+        (4.0, True, r"large\.png: --stroke-per-side 4 asks for a stroke of 3\.12 at 300 x 200 px, outside"),
+        (9.0, False, r"^--stroke-per-side must be above 0 and at most 8 with this model, got 9$"),
+        (0.001, False, r"photo\.png: --stroke-per-side 0\.001 needs 96 x 64 px painted 2e\+03 times as large, more"),
+    ],
+)
+def test_wrong_strokes_per_side_are_refused_before_anything_is_written(
+    tmp_path, model, photo, save_photo, per_side, strict, message
+):
+    large = save_photo(tmp_path / "large.png", (300, 200))
+    with pytest.raises(UserError, match=message):
+        stylize_files(model, [photo, large], tmp_path / "out", stroke_per_side=per_side, strict=strict)
+    assert not (tmp_path / "out").exists()
+
+
+def test_broken_photo_beside_good_ones_is_reported(tmp_path, model, photo):
+    (tmp_path / "broken.png").write_bytes(b"broken")
+    report = stylize_files(model, [photo, tmp_path / "broken.png"], tmp_path / "out", stroke_per_side=4.0)
+    assert (len(report.written), [path.name for path, _ in report.failed]) == (1, ["broken.png"])

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from brushnet.errors import UserError
-from brushnet.inference.scales import labels, parse_range, parse_stroke, parse_strokes, without_doubles
+from brushnet.inference.scales import labels, parse_per_side, parse_range, parse_stroke, parse_strokes, without_doubles
 
 
 @pytest.mark.parametrize(("text", "scales"), [("1", [1.0]), ("0.5,1,2", [0.5, 1.0, 2.0]), (" 2 , .5", [2.0, 0.5])])
@@ -56,3 +56,9 @@ def test_what_is_no_range_is_refused(text):
         UserError, match=rf"^--map-range must be two numbers above 0 with a comma between \(0\.5,2\), got '{text}'$"
     ):
         parse_range(text)
+
+
+def test_strokes_per_side_are_one_number():
+    assert parse_per_side("0.5") == 0.5
+    with pytest.raises(UserError, match=r"^--stroke-per-side must be a number above 0, got '-1'$"):
+        parse_per_side("-1")
