@@ -105,6 +105,8 @@ def test_version(capsys):
         (["train", "--config-dir", "nowhere"], "--config-dir must be a folder, got nowhere"),
         (["stylize", "model"], "the following arguments are required"),
         (["stylize", "m", "a", "-o", "b", "--stroke", "0"], "--stroke must be a number above 0"),
+        (["stylize", "m", "a", "-o", "b", "--style", "x", "--mix", "x=1"], "--mix: not allowed with argument --style"),
+        (["stylize", "m", "a", "-o", "b", "--mix", "x"], "--mix must be names with weights that sum to 1"),
         (["stylize", "m", "a", "-o", "b", "--stroke", "1", "--strokes", "1,2"], "not allowed with argument --stroke"),
         (["stylize", "m", "a", "-o", "b", "--stroke", "1", "--stroke-map", "c"], "not allowed with argument --stroke"),
         (["stylize", "m", "a", "-o", "b", "--stroke-map", "c", "--map-range", "1"], "--map-range must be two numbers"),

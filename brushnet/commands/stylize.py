@@ -10,6 +10,7 @@ from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
 from brushnet.errors import UserError
 from brushnet.inference.finish import parse_colour, parse_strength
+from brushnet.style_mix import parse_mix
 
 
 def add_arguments(parser: Parser) -> None:
@@ -37,7 +38,9 @@ def add_arguments(parser: Parser) -> None:
                         help="paint in the photo's colours. luminance (default): each place keeps its colour, strokes "
                         "that differ in colour alone vanish; histogram: the painting's colours are moved to the "
                         "photo's, all strokes stay, but a thing may change colour. Before --strength")  # fmt: skip
-    parser.add_argument("--style", metavar="NAME", help="of a model with several paintings; default: the first")
+    paintings = parser.add_mutually_exclusive_group()
+    paintings.add_argument("--style", metavar="NAME", help="of a model with several paintings; default: the first")
+    paintings.add_argument("--mix", metavar="A=W,B=W", help="a mixture of its paintings, e.g. a=0.3,b=0.7")
     parser.add_argument("--strict", action="store_true", help="refuse scales outside the trained range")
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--quality", type=quality, default=95, metavar="Q", help="of JPEG and WebP, 1 to 100 (95)")
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             stroke_per_side=per_side,
             strength=args.strength,
             preserve_colour=args.preserve_colour,
-            style=args.style,
+            style=parse_mix(args.mix) if args.mix is not None else args.style,
             device=args.device,
             strict=args.strict,
             force=args.force,

@@ -13,6 +13,7 @@ from brushnet.inference.map_file import check_map_fits, read_map
 from brushnet.inference.resolution import paint_per_side, sizing
 from brushnet.inference.scales import labels, without_doubles
 from brushnet.models import StyleModel
+from brushnet.style_mix import Style
 
 
 class Brush(Protocol):

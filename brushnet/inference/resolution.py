@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from brushnet import images
 from brushnet.errors import UserError
 from brushnet.models import StyleModel
+from brushnet.style_mix import Style
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def paint_per_side(
     photo_B3HW: Tensor,
     per_side: float,
     *,
-    style: str | None = None,
+    style: Style = None,
     strict: bool = False,
     name: str = "photo",
 ) -> Tensor:

@@ -15,6 +15,7 @@ from brushnet.inference.brushes import Brush, open_brushes
 from brushnet.inference.finish import check_colour, check_strength, finish
 from brushnet.inference.plan import Job, Plan, plan
 from brushnet.models import StyleModel, load
+from brushnet.style_mix import Style, style_weights
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def stylize_files(
     stroke_per_side: float | None = None,
     strength: float = 1.0,
     preserve_colour: str | None = None,
-    style: str | None = None,
+    style: Style = None,
     device: str = "auto",
     strict: bool = False,
     force: bool = False,
@@ -81,7 +82,7 @@ def stylize_files(
     check_colour(preserve_colour)
     target = pick_device(device)
     model = model if isinstance(model, StyleModel) else load(model)
-    model.style_index(style)  # refused before anything is written
+    style_weights(style, model.style_names)  # refused before anything is written
     map_path = None if stroke_map is None else Path(stroke_map)
     brushes = open_brushes(
         model,
@@ -128,7 +129,7 @@ class _Run:
         model: StyleModel,
         brushes: Sequence[Brush],
         finishing: Callable[[Tensor, Tensor], Tensor],
-        style: str | None,
+        style: Style,
         quality: int,
         progress: Progress | None,
     ):

@@ -223,6 +223,17 @@ def test_style_is_chosen_by_name(tmp_path, make_model, save_photo):
         stylize_files(model, [photo], tmp_path / "third.png", style="monet")
 
 
+def test_a_mixture_of_paintings_is_between_them(tmp_path, make_model, save_photo):
+    photo, model = save_photo(tmp_path / "a.png"), make_model(styles=2)
+    out = {name: tmp_path / f"{name}.png" for name in ("first", "mixed", "second")}
+    for name, style in zip(out, (0, {"painting-0": 0.5, "painting-1": 0.5}, 1), strict=True):
+        stylize_files(model, [photo], out[name], style=style)
+    assert len({path.read_bytes() for path in out.values()}) == 3
+    with pytest.raises(UserError, match=r"^weights of a mixture must sum to 1 within 0\.01, got 1\.2; write "):
+        stylize_files(model, [photo], tmp_path / "x.png", style={"painting-0": 0.6, "painting-1": 0.6})
+    assert not (tmp_path / "x.png").exists()
+
+
 def test_no_input(tmp_path, model):
     with pytest.raises(UserError, match="no input; give pictures or folders"):
         stylize_files(model, [], tmp_path / "out")
