@@ -30,6 +30,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("model", nargs="?", metavar="MODEL",
                         help="a .safetensors, a .ckpt, a run folder, or an embedded name")  # fmt: skip
     parser.add_argument("--style", required=True, metavar="P", help="the painting that was learned, or sample:NAME")
+    parser.add_argument("--style-name", metavar="NAME",
+                        help="what MODEL calls it, where that is not the name of its file")  # fmt: skip
     parser.add_argument("--content", metavar="DIR", help="photos to paint, or sample:photos")
     parser.add_argument("--pictures", action="append", default=[], metavar="[NAME=]DIR",
                         help="pictures of another system, named by scale; may be given again")  # fmt: skip
@@ -79,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     request = Request(
         style=args.style,
         model=args.model,
+        style_name=args.style_name,
         content=args.content,
         pictures=tuple(args.pictures),
         out=Path(args.output) if args.output is not None else None,

@@ -61,6 +61,7 @@ def model_system(
         mode=model.stroke_mode,
         lossnet=lossnet if isinstance(lossnet, str) else None,
         skipped=skipped,
+        style=model.style_names[style],
     )
 
 

@@ -33,6 +33,7 @@ def as_dict(found: "Evaluation") -> dict[str, Any]:
         "brushnet": __version__,
         "model": request.model,
         "style": request.style,
+        "style_name": model.style if model else None,
         "content": request.content,
         "reference_px": found.painting.reference_px,
         "stroke_mode": model.mode if model else None,

@@ -34,6 +34,7 @@ class Request:
 
     style: str
     model: str | None = None
+    style_name: str | None = None  # the painting, as the model calls it; its file's name
     content: str | None = None
     pictures: tuple[str, ...] = ()  # DIR or NAME=DIR
     out: Path | None = None  # control-NAME
@@ -59,6 +60,8 @@ def check(request: Request) -> None:
     for option, value in {"--scales": request.scales, "--sizes": request.sizes}.items():
         if value is not None and request.model is None:
             raise UserError(f"{option} belongs to a MODEL; pictures have the scales and sizes that they were made with")
+    if request.style_name is not None and request.model is None:
+        raise UserError(f"--style-name {request.style_name} belongs to a MODEL; pictures have no paintings to choose")
     smallest, largest = STROKE_LIMITS
     for scale in request.scales or ():
         if not smallest <= scale <= largest:
@@ -97,6 +100,27 @@ def open_painting(request: Request, model: StyleModel | None) -> Painting:
     if painting.pixels.float().std(dim=(1, 2)).max() < SMALLEST_CONTRAST:
         raise UserError(f"--style {path} is all of one colour; a painting with brushstrokes is needed")
     return painting
+
+
+def model_style(request: Request, model: StyleModel, painting: Painting, *, name: str) -> int:
+    """Index of the painting among the model's: by `--style-name`, by its file's name, or the only one there is."""
+    if request.style_name is not None or len(model.style_names) > 1:
+        option = f"--style-name {request.style_name}" if request.style_name is not None else f"--style {request.style}"
+        hint = "" if request.style_name is not None else "; --style-name NAME says which one a file of another name is"
+        try:
+            return model.style_index(painting.name if request.style_name is None else request.style_name)
+        except UserError as error:
+            raise UserError(f"{option}: {error}{hint}") from error
+    if painting.name != model.style_names[0]:
+        log.warning(
+            "--style %s is not what %s learned (%s) by its name: strokes are measured against another painting, unless "
+            "--style-name %s says that it is the same",
+            request.style,
+            name,
+            model.style_names[0],
+            model.style_names[0],
+        )
+    return 0
 
 
 def check_scales(scales: Sequence[float], painting: Painting, *, option: str = "--scales") -> None:

@@ -22,6 +22,7 @@ from brushnet.evaluation.request import (
     check,
     check_folder,
     check_scales,
+    model_style,
     open_lossnet,
     open_lpips,
     open_painting,
@@ -103,14 +104,7 @@ def _open_systems(
     photos = Photos(samples.resolve(request.content)) if request.content else None
     systems = []
     if model is not None and photos is not None:
-        style = model.style_index(painting.name) if len(model.style_names) > 1 else 0
-        if painting.name not in model.style_names:
-            log.warning(
-                "--style %s is not what %s learned (%s) by its name: strokes are measured against another painting",
-                request.style,
-                name,
-                model.style_names[style],
-            )
+        style = model_style(request, model, painting, name=name)
         largest = MOST_ENLARGED * painting.largest_scale
         strokes = sorted(set(request.scales or default_strokes(model, largest_scale=largest)))
         check_scales(strokes, painting)

@@ -39,6 +39,7 @@ class System:
     trained: tuple[float, float] | None = None  # stroke range; None where it is not known
     mode: str | None = None  # stroke.mode of a model
     lossnet: str | None = None  # that trained it
+    style: str | None = None  # of a model: the painting, by the model's name for it
     skipped: list[tuple[Path, str]] = field(default_factory=list)  # unreadable, with the cause
 
     def seen(self, stroke: float) -> bool:

@@ -305,6 +305,7 @@ def test_what_is_wrong_by_itself_is_said_before_a_model_or_photo_is_opened(place
     [
         ([], "nothing to evaluate: give a MODEL, or pictures of another system with --pictures DIR"),
         (["model.safetensors"], "--content DIR is needed: the photos that MODEL is to paint"),
+        (["--pictures", "x", "--style-name", "a"], "--style-name a belongs to a MODEL; pictures have no paintings to"),
         (["--pictures", "x", "--scales", "1"], "--scales belongs to a MODEL; pictures have the scales and sizes that"),
         (["--pictures", "x", "--sizes", "64"], "--sizes belongs to a MODEL; pictures have the scales and sizes that"),
     ],
@@ -319,7 +320,27 @@ def test_a_model_of_several_paintings_is_asked_by_the_name_of_the_file(save_mode
     assert evaluate("-o", "out", "--sizes", "64", "--photos", "1", "--scales", "1") == 0
     save_model(styles=("waves", "stars"))
     assert evaluate("-o", "new", "--sizes", "64") == 2
-    assert "style must be one of waves, stars, got 'painting'" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert (
+        "--style painting.png: style must be one of waves, stars, got 'painting'; --style-name NAME says which" in told
+    )
+    assert told.count("\n") == 1
+
+
+def test_a_painting_in_a_file_of_another_name_is_named(save_model, capsys, caplog) -> None:
+    save_model(styles=("waves", "stars"))
+    options = ("--sizes", "64", "--photos", "1", "--scales", "1")
+    assert evaluate("-o", "waves", *options, "--style-name", "waves") == 0
+    assert evaluate("-o", "stars", *options, "--style-name", "stars") == 0
+    waves, stars = (json.loads(Path(name, "control.json").read_text()) for name in ("waves", "stars"))
+    assert (waves["style_name"], stars["style_name"]) == ("waves", "stars")
+    assert waves["rows"] != stars["rows"]
+    assert "is not what" not in caplog.text
+    assert evaluate("-o", "new", "--style-name", "wave") == 2
+    assert (
+        "--style-name wave: style must be one of waves, stars, got 'wave'; did you mean waves?\n"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_painting_that_is_not_the_models_own_is_taken_with_a_warning(save_model, caplog) -> None:
@@ -333,8 +354,11 @@ def test_a_painting_that_is_not_the_models_own_is_taken_with_a_warning(save_mode
     assert warning.levelname == "WARNING"
     assert warning.message == (
         "--style waves.png is not what model learned (painting) by its name: strokes are measured against another "
-        "painting"
+        "painting, unless --style-name painting says that it is the same"
     )
+    caplog.clear()
+    assert evaluate("-o", "same", *options, "--style-name", "painting", style="waves.png") == 0
+    assert "is not what" not in caplog.text
 
 
 def test_what_is_too_large_for_the_memory_is_skipped(save_model, monkeypatch, capsys) -> None:
