@@ -46,12 +46,16 @@ class ConditionEmbedding(nn.Module):
         return [self.style.weight, self.affine.weight, self.affine.bias]
 
     def add_paintings(self, count: int) -> None:
-        """Appends paintings that start as the mean of those at hand."""
+        """Appends paintings that start as the first."""
         for owner, name in ((self.style, "weight"), (self.affine, "weight"), (self.affine, "bias")):
             rows = getattr(owner, name).detach()
-            fresh = rows.mean(dim=0, keepdim=True).expand(count, *rows.shape[1:])
-            setattr(owner, name, nn.Parameter(torch.cat([rows, fresh])))
+            setattr(owner, name, nn.Parameter(torch.cat([rows, rows[:1].expand(count, *rows.shape[1:])])))
         self.style.num_embeddings += count
+
+    @torch.no_grad()
+    def copy_painting(self, source: int, *, to: int) -> None:
+        for parameter in self.of_paintings():
+            parameter[to] = parameter[source]
 
     def forward(self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> list[tuple[Tensor, Tensor]]:
         """One (scale, shift) pair a norm layer, each (B, C, h, w): the mean of the paintings' own, by their weights."""

@@ -16,6 +16,7 @@ from brushnet.training.module import VALIDATION_SCALES, StyleTraining
 log = logging.getLogger(__name__)
 
 CELL_PX = 256
+SHOWN_PAINTINGS = 24  # with two rows each: JPEG ends at 65,500 px, and nobody looks further
 
 
 class SampleGrids(pl.Callback):
@@ -48,17 +49,23 @@ class SampleGrids(pl.Callback):
 
 @torch.no_grad()
 def sample_sheet(module: StyleTraining, photos: Sequence[tuple[str, Tensor]]) -> Tensor:
-    """First row the painting at each scale, then each photo and its paintings by the averaged network."""
+    """For each painting a row of it at each scale, then photos painted like it by the averaged network.
+
+    Several paintings share the photos' rows: as many as of one, but at least one photo for each.
+    """
     scales = module.stroke.inside(VALIDATION_SCALES)
-    painting = module.paintings[0]
-    rows: list[list[Tensor | None]] = [[None, *(_corner(painting.render(scale)) for scale in scales)]]
-    for _, photo in photos:
-        on_device = photo.to(module.device)
-        style = torch.zeros(1, dtype=torch.long)
-        painted = [module.paint(on_device, torch.tensor([scale]).log2(), style).float().cpu() for scale in scales]
-        rows.append([photo, *painted])
+    shown = module.paintings[:SHOWN_PAINTINGS]
+    rows: list[list[Tensor | None]] = []
+    names: list[str] = []
+    for index, painting in enumerate(shown):
+        rows.append([None, *(_corner(painting.render(scale)) for scale in scales)])
+        names.append(painting.name)
+        for name, photo in photos[: max(1, len(photos) // len(shown))]:
+            on_device, style = photo.to(module.device), torch.tensor([index])
+            painted = [module.paint(on_device, torch.tensor([scale]).log2(), style).float().cpu() for scale in scales]
+            rows.append([photo, *painted])
+            names.append(name)
     labels = ["photo", *(f"s = {scale:g}" for scale in scales)]
-    names = [painting.name, *(name for name, _ in photos)]
     return images.sheet(rows, row_labels=names, column_labels=labels, cell_px=CELL_PX)
 
 

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -20,6 +20,7 @@ from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.nearest import start_at_nearest
 from brushnet.training.objective import loss_terms
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.targets import CropTargets, StyleBank
@@ -98,6 +99,22 @@ class StyleTraining(pl.LightningModule):
         self.crops = CropTargets(
             self.bank, self.paintings, self.lossnet, self.spec, crop_px=self.crop_px, seed=self.seed
         )
+
+    def on_train_start(self) -> None:
+        added = len(self.paintings)
+        if self.net.styles - added > 1 and self.global_step == 0:
+            assert self.bank is not None
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            start_at_nearest(
+                [cast(ResidualTransformer, self.ema.module), self.net],
+                self.bank,
+                self._float(next(iter(data.val_dataloader()))["photo"].to(self.device)),
+                added=added,
+                stroke=self.stroke,
+                scales=self.stroke.inside(VALIDATION_SCALES),
+                lossnet=self.lossnet,
+                spec=self.spec,
+            )
 
     @property
     def seconds_trained(self) -> float:
@@ -179,9 +196,10 @@ class StyleTraining(pl.LightningModule):
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         photo = self._float(batch["photo"])
         assert self.bank is not None
-        for scale in self.stroke.inside(VALIDATION_SCALES):
+        for number, scale in enumerate(self.stroke.inside(VALIDATION_SCALES)):
             octaves_B = torch.full((len(photo),), math.log2(scale))
-            style_B = torch.arange(len(photo)) % len(self.paintings)
+            # In turn, at the next scale by the next: of more paintings than photos some are not seen.
+            style_B = (batch["index"].cpu() + number) % len(self.paintings)
             targets = self.bank.target(octaves_B, style_B)
             painting = self.paint(photo, octaves_B, style_B)
             terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec)
@@ -192,6 +210,9 @@ class StyleTraining(pl.LightningModule):
                 "val/style": style,
                 f"val/style@{scale:g}": style,
             }
+            if len(self.paintings) > 1:
+                for index, value in zip(style_B.tolist(), style.split(1), strict=True):
+                    self._validation.setdefault(f"val/style/{self.paintings[index].name}", []).append(value)
             for name, value in found.items():
                 self._validation.setdefault(name, []).append(value)
 

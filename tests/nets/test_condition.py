@@ -75,15 +75,16 @@ def test_what_belongs_to_paintings_has_one_row_for_each(condition):
     }
 
 
-def test_added_paintings_start_as_the_mean_and_leave_the_others_alone(condition):
+def test_added_paintings_start_as_the_first_or_another_and_leave_the_others_alone(condition):
     before = values(condition, MAP, torch.eye(4)[1:2])
     rows = [parameter.clone() for parameter in condition.of_paintings()]
     condition.add_paintings(2)
+    condition.copy_painting(3, to=5)
     assert torch.equal(values(condition, MAP, torch.eye(6)[1:2]), before)
     for old, new in zip(rows, condition.of_paintings(), strict=True):
         assert torch.equal(new[:4], old)
-        assert torch.equal(new[4], new[5])
-        torch.testing.assert_close(new[4], old.mean(dim=0))
+        assert torch.equal(new[4], old[0])
+        assert torch.equal(new[5], old[3])
 
 
 def test_an_exported_graph_holds_for_other_weights(condition):
