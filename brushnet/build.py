@@ -120,6 +120,7 @@ def build_spec(cfg: Config) -> LossSpec:
         pyramid_levels=loss.pyramid_levels,
         content_level=loss.content_level,
         statistic=loss.statistic,
+        content_follows_stroke=loss.content_follows_stroke,
     )
 
 
@@ -155,6 +156,7 @@ def build_net(cfg: Config) -> ResidualTransformer:
             blocks=cfg.net.blocks,
             stroke_embedding=cfg.net.stroke_embedding,
             styles=len(cfg.style.files),
+            trunk=cfg.net.trunk,
         )
 
 

@@ -53,6 +53,7 @@ class LossSpec:
     pyramid_levels: int
     content_level: int
     statistic: str = "covariance"
+    content_follows_stroke: bool = False
 
     @property
     def layers(self) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch takes seconds, and whoever only asks what a model is 
 
 FORMAT = 2  # raised when an older brushnet could no longer read a file, or would read it wrongly
 KEY = "brushnet"  # under which the JSON lies in the safetensors metadata and in a checkpoint
+TRUNKS = ("scaled", "plain")
 STROKE_MODES = ("conditioned", "mixed", "fixed")
 
 LARGEST_JSON_CHARS = 1_000_000
@@ -36,6 +37,7 @@ class ModelMeta:
     blocks: int
     stroke_embedding: int
     styles: int
+    trunk: str
     stroke_mode: str
     stroke_min: float
     stroke_max: float
@@ -64,6 +66,7 @@ class ModelMeta:
         shape = {name: getattr(net, name) for name in NET_LIMITS}
         return cls(
             **shape,
+            trunk=net.trunk,
             stroke_mode=stroke_mode,
             stroke_min=float(stroke_min),
             stroke_max=float(stroke_max),
@@ -76,13 +79,13 @@ class ModelMeta:
         """A fresh network of this shape (on the device that is torch's default at the call)."""
         from brushnet.nets import ResidualTransformer
 
-        return ResidualTransformer(**{name: getattr(self, name) for name in NET_LIMITS})
+        return ResidualTransformer(**{name: getattr(self, name) for name in NET_LIMITS}, trunk=self.trunk)
 
     def to_json(self) -> str:
         content = {
             "format": FORMAT,
             "version": self.version,
-            "net": {name: getattr(self, name) for name in NET_LIMITS},
+            "net": {name: getattr(self, name) for name in NET_LIMITS} | {"trunk": self.trunk},
             "stroke": {"mode": self.stroke_mode, "min": self.stroke_min, "max": self.stroke_max},
             "reference_px": self.reference_px,
             "style_names": list(self.style_names),
@@ -101,6 +104,7 @@ class ModelMeta:
         number = _checked_format(fields)
         net, stroke = fields.group("net"), fields.group("stroke")
         shape = {name: net.integer(name, 1, largest) for name, largest in NET_LIMITS.items()}
+        trunk = net.choice("trunk", TRUNKS) if number > 1 else "plain"  # format 1 knew no other
         mode = stroke.choice("mode", STROKE_MODES)
         low, high = stroke.number("min", *STROKE_LIMITS), stroke.number("max", *STROKE_LIMITS)
         if low > high or (mode == "fixed") != (low == high):
@@ -108,6 +112,7 @@ class ModelMeta:
             raise fields.error("stroke.min", low, f"{expected}, which is {high}")
         return cls(
             **shape,
+            trunk=trunk,
             stroke_mode=mode,
             stroke_min=low,
             stroke_max=high,

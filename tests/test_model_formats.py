@@ -48,7 +48,9 @@ def test_saved_again_it_is_a_file_of_today(tmp_path):
 
 def test_a_file_of_one_format_does_not_pass_for_another(tmp_path):
     path = tmp_path / "m.safetensors"
-    save_file(load_file(OLD), path, metadata={"brushnet": json.dumps({**header(OLD), "format": 2})})
+    told = header(OLD)
+    as_new = {**told, "format": 2, "net": {**told["net"], "trunk": "plain"}}
+    save_file(load_file(OLD), path, metadata={"brushnet": json.dumps(as_new)})
     with pytest.raises(UserError, match=r"'condition\.affine\.bias' must be 2x72 .* got 72$"):
         models.load(path)
     new = models.load(OLD)

@@ -147,6 +147,21 @@ class TestWhatTrainingMayWrite:
         assert ModelMeta.from_json(meta.to_json(), source="FILE") == meta
         assert meta.style_names == ("a-3", "a", "a-3-3", "b__[2J", "painting", "c" * 150)
 
+    @pytest.mark.parametrize("trunk", ["scaled", "plain"])
+    def test_the_kind_of_trunk_is_kept(self, trunk):
+        net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8, trunk=trunk)
+        meta = ModelMeta.of(net, stroke_mode="fixed", stroke_min=1, stroke_max=1, reference_px=64, style_names=["a"])
+        again = ModelMeta.from_json(meta.to_json(), source="FILE")
+        assert again.build_net().load_state_dict(net.state_dict())
+        assert again.build_net().trunk == trunk
+
+    def test_an_unknown_trunk_is_refused(self):
+        net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8)
+        meta = ModelMeta.of(net, stroke_mode="fixed", stroke_min=1, stroke_max=1, reference_px=64, style_names=["a"])
+        text = meta.to_json().replace('"scaled"', '"bent"')
+        with pytest.raises(UserError, match=r"FILE: metadata net.trunk must be one of scaled, plain, got .*bent"):
+            ModelMeta.from_json(text, source="FILE")
+
     @pytest.mark.parametrize("end", ["min", "max"])
     def test_limits_of_the_configuration_are_within_those_of_the_file(self, end):
         def limit(options, name):
@@ -156,6 +171,7 @@ class TestWhatTrainingMayWrite:
         meta = ModelMeta(
             **net,
             styles=1,
+            trunk="scaled",
             stroke_mode="fixed",
             stroke_min=limit(schema.StrokeOptions, "min"),
             stroke_max=limit(schema.StrokeOptions, "max"),

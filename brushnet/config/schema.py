@@ -56,6 +56,9 @@ class NetOptions:
                         unit="channels", common=True)  # fmt: skip
     blocks: int = option(5, "residual blocks of the trunk", min=1, max=32)
     stroke_embedding: int = option(64, "size of the embedding of log2 s", min=4, max=1024, unit="channels")
+    # Figures beside `trunk` in the README: what it takes.
+    trunk: str = option("scaled", "resolution of the blocks: scaled with the stroke, or plain, a quarter at any s",
+                        choices=("scaled", "plain"))  # fmt: skip
 
 
 @dataclass
@@ -80,6 +83,9 @@ class LossOptions:
     # pins the strokes down, and either it or the control is lost; at a quarter both stay.
     content_level: int = option(2, "pyramid level at which content is compared: 0 full size, 1 half, ...",
                                 min=0, max=6)  # fmt: skip
+    content_follows_stroke: bool = option(
+        True, "content is compared at a level coarser by log2 s: as the brush sees it"
+    )
     content_weight: float = option(1.0, "weight of the content term", min=0)
     style_weight: float = option(0.5, "weight of the style term", min=0, common=True)
     mean_weight: float = option(0.3, "weight of the feature means within the style term", min=0)

@@ -1,13 +1,19 @@
-"""The residual transformer network (Johnson et al. 2016), told the stroke scale through its norm layers.
+"""The residual transformer network (Johnson et al. 2016), told the stroke scale and working at that of its strokes.
 
 Where it differs from the paper: reflect padding on every convolution, nearest-neighbour enlargement and a convolution
 instead of transposed convolutions (no checkerboard), conditional instance norm instead of batch norm, and a sigmoid at
 the end, so that what the loss sees is a picture in [0, 1] and not something that is clipped later.
 
-Shape letters: B batch, C channels, H W picture size, h w size of the stroke map, K styles.
+Its residual blocks work at a resolution that goes with the stroke scale: to them a stroke is as large at any s, so that
+what is learned at one scale holds for all, a large brush sees far and passes on no detail finer than itself, and is
+cheaper to paint with. A block at a quarter of the resolution then draws the strokes sharply.
+
+Shape letters: B batch, C channels, H W picture size, h w size of the stroke map, K styles, N brushes.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +21,13 @@ from torch.nn import functional as F
 
 from brushnet.nets.condition import ConditionEmbedding, Moments, conditional_instance_norm, feature_moments
 
-STRIDE = 4  # the bottleneck works at a quarter of the resolution
+STRIDE = 4  # the encoder's; the trunk's is STRIDE * s where it is scaled
+FINEST = 0.5  # stroke scale below which the trunk gets no finer: at 0.35 it would cost twice as much again
 SMALLEST_PX = 20  # reflect padding of 4 at full and of 1 at quarter resolution needs this much, with a margin
+SMALLEST_TRUNK_PX = 4
+BRUSH_STEP_OCTAVES = 0.5  # of a stroke map: between two brushes features are interpolated
+
+Affine = tuple[Tensor, Tensor]
 
 
 class Conv(nn.Conv2d):
@@ -26,24 +37,38 @@ class Conv(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, padding=kernel // 2, padding_mode="reflect")
 
 
+class Brush(NamedTuple):
+    """One stroke scale that is painted with: for which samples of a batch, and how strongly at each point."""
+
+    octaves: float
+    samples: list[int]
+    share: Tensor | None  # (1, 1, h, w) in [0, 1]; None: everywhere
+
+
 class ResidualTransformer(nn.Module):
     """Photo in, painting of the same size out; strokes as large as the condition says.
 
     `width` is the channel count at full resolution, doubled at each halving: 32 is the paper's network, 16 the slim
-    one. Receptive field at the output: 109 px with 5 blocks.
+    one. With `trunk` `plain` the blocks work at a quarter of the resolution throughout, as in the paper: its receptive
+    field at the output is 109 px with 5 blocks, that of a scaled trunk about 90 * s + 40 px.
     """
 
-    def __init__(self, *, width: int = 16, blocks: int = 5, stroke_embedding: int = 64, styles: int = 1):
+    def __init__(
+        self, *, width: int = 16, blocks: int = 5, stroke_embedding: int = 64, styles: int = 1, trunk: str = "scaled"
+    ):
         super().__init__()
+        assert trunk in ("scaled", "plain")
         self.width, self.blocks, self.stroke_embedding, self.styles = width, blocks, stroke_embedding, styles
+        self.trunk = trunk
         wide = STRIDE * width
         self.down = nn.ModuleList(
             [Conv(3, width, kernel=9), Conv(width, 2 * width, stride=2), Conv(2 * width, wide, stride=2)]
         )
         self.residual = nn.ModuleList(Conv(wide, wide) for _ in range(2 * blocks))
+        self.sharpen = nn.ModuleList(Conv(wide, wide) for _ in range(2 if trunk == "scaled" else 0))
         self.up = nn.ModuleList([Conv(wide, 2 * width), Conv(2 * width, width)])
         self.last = Conv(width, 3, kernel=9)
-        norms = [width, 2 * width, wide, *[wide] * (2 * blocks), 2 * width, width]
+        norms = [width, 2 * width, wide, *[wide] * (len(self.residual) + len(self.sharpen)), 2 * width, width]
         self.condition = ConditionEmbedding(norms, embedding=stroke_embedding, styles=styles)
 
     def add_paintings(self, count: int) -> None:
@@ -73,7 +98,10 @@ class ResidualTransformer(nn.Module):
         return self._paint(photo_B3HW, log2_stroke_B1hw, style_weights_BK, moments, None)
 
     def norm_moments(self, photo_B3HW: Tensor, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> list[Moments]:
-        """Statistics that every norm layer sees on this photo, in the order that `forward(moments=...)` takes."""
+        """Statistics that every norm layer sees on this photo, in the order that `forward(moments=...)` takes.
+
+        Those of a scaled trunk come once for each brush.
+        """
         seen: list[Moments] = []
         self._paint(photo_B3HW, log2_stroke_B1hw, style_weights_BK, None, seen)
         return seen
@@ -86,24 +114,92 @@ class ResidualTransformer(nn.Module):
         moments: Sequence[Moments] | None,
         seen: list[Moments] | None,
     ) -> Tensor:
-        affines = iter(self.condition(log2_stroke, style_weights))
         given = iter(moments) if moments is not None else None
 
-        def norm(feats: Tensor) -> Tensor:
+        def norm(feats: Tensor, affine: Affine) -> Tensor:
             stats = next(given) if given is not None else feature_moments(feats)
             if seen is not None:
                 seen.append(stats)
-            return conditional_instance_norm(feats, next(affines), moments=stats)
+            return conditional_instance_norm(feats, affine, moments=stats)
 
         height, width = photo.shape[-2:]
+        affines = self.condition(log2_stroke, style_weights)
+        trunk_end = len(self.down) + len(self.residual)
+        outer = iter(affines[: len(self.down)] + affines[trunk_end:])
         feats = _pad_to_stride(photo) - 0.5
         for conv in self.down:
-            feats = F.relu(norm(conv(feats)))
-        for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
-            feats = feats + norm(second(F.relu(norm(first(feats)))))
+            feats = F.relu(norm(conv(feats), next(outer)))
+        if self.trunk == "plain":
+            feats = _residual(feats, self.residual, iter(affines[len(self.down) : trunk_end]), norm)
+        else:
+            feats = self._scaled_trunk(feats, log2_stroke, style_weights, norm)
+            feats = _residual(feats, self.sharpen, outer, norm)
         for conv in self.up:
-            feats = F.relu(norm(conv(F.interpolate(feats, scale_factor=2.0, mode="nearest"))))
+            feats = F.relu(norm(conv(F.interpolate(feats, scale_factor=2.0, mode="nearest")), next(outer)))
         return torch.sigmoid(self.last(feats)[..., :height, :width])
+
+    def _scaled_trunk(self, feats: Tensor, log2_stroke: Tensor, style_weights: Tensor, norm: "Norm") -> Tensor:
+        """The residual blocks with every brush that is asked for, each at its resolution, put together again."""
+        size = feats.shape[-2:]
+        first, last = len(self.down), len(self.down) + len(self.residual)
+        rows: list[Tensor | float] = [0.0] * len(feats)
+        for brush in brushes(log2_stroke, len(feats)):
+            whole = len(brush.samples) == len(feats)
+            few = feats if whole else feats[brush.samples]
+            weights = style_weights if whole or len(style_weights) == 1 else style_weights[brush.samples]
+            affines = self.condition(log2_stroke.new_full((1, 1, 1, 1), brush.octaves), weights)[first:last]
+            zoom = max(FINEST, 2.0**brush.octaves)
+            few = _resize(few, [max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in size])
+            few = _resize(_residual(few, self.residual, iter(affines), norm), size)
+            if brush.share is not None:
+                few = few * _resize(brush.share.to(few), size)
+            elif whole:
+                return few
+            for place, sample in enumerate(brush.samples):
+                rows[sample] = rows[sample] + few[place : place + 1]
+        return torch.cat([row for row in rows if isinstance(row, Tensor)])
+
+
+Norm = Callable[[Tensor, Affine], Tensor]
+
+
+def brushes(log2_stroke_B1hw: Tensor, batch: int) -> Iterator[Brush]:
+    """The stroke scales that a batch of `batch` photos is to be painted with; shares of each point sum to 1.
+
+    One for all samples of the same scale. A map has both ends of its range and enough in between: each of its points
+    is painted with the two that are nearest.
+    """
+    if log2_stroke_B1hw.shape[-2:] == (1, 1):
+        by_octaves: dict[float, list[int]] = {}
+        for sample, octaves in enumerate(log2_stroke_B1hw.flatten().tolist() * (batch // len(log2_stroke_B1hw))):
+            by_octaves.setdefault(octaves, []).append(sample)
+        yield from (Brush(octaves, samples, None) for octaves, samples in by_octaves.items())
+        return
+    for sample, each_1hw in enumerate(log2_stroke_B1hw):
+        samples = [sample] if len(log2_stroke_B1hw) > 1 else list(range(batch))
+        low, high = (float(end) for end in each_1hw.aminmax())
+        steps = math.ceil((high - low) / BRUSH_STEP_OCTAVES)
+        if not steps:
+            yield Brush(low, samples, None)
+            continue
+        place_1hw = (each_1hw - low) * (steps / (high - low))
+        for step in range(steps + 1):
+            share_11hw = (1 - (place_1hw - step).abs()).clamp_min(0)[None]
+            if share_11hw.any():
+                yield Brush(low + (high - low) * step / steps, samples, share_11hw)
+
+
+def _residual(feats: Tensor, convs: nn.ModuleList, affines: Iterator[Affine], norm: Norm) -> Tensor:
+    for first, second in zip(convs[::2], convs[1::2], strict=True):
+        inner = F.relu(norm(first(feats), next(affines)))
+        feats = feats + norm(second(inner), next(affines))
+    return feats
+
+
+def _resize(feats_BCHW: Tensor, size: Sequence[int]) -> Tensor:
+    if tuple(feats_BCHW.shape[-2:]) == tuple(size):
+        return feats_BCHW
+    return F.interpolate(feats_BCHW, tuple(size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def _pad_to_stride(photo_B3HW: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ def _base(model: models.StyleModel, style_names: tuple[str, ...], added: int, su
     meta = model.meta
     model.net.add_paintings(added)
     inherited = {f"net.{name}": getattr(meta, name) for name in NET_LIMITS if name != "styles"}
+    inherited |= {"net.trunk": meta.trunk}
     inherited |= {
         "stroke.mode": meta.stroke_mode,
         "stroke.min": meta.stroke_min,

@@ -16,7 +16,8 @@ from brushnet.training.module import VALIDATION_SCALES, StyleTraining
 log = logging.getLogger(__name__)
 
 CELL_PX = 256
-SHOWN_PAINTINGS = 24  # with two rows each: JPEG ends at 65,500 px, and nobody looks further
+SHOWN_PHOTOS = 2  # for each of several paintings, at least
+SHOWN_PAINTINGS = 24  # with three rows each: JPEG ends at 65,500 px, and nobody looks further
 
 
 class SampleGrids(pl.Callback):
@@ -51,7 +52,7 @@ class SampleGrids(pl.Callback):
 def sample_sheet(module: StyleTraining, photos: Sequence[tuple[str, Tensor]]) -> Tensor:
     """For each painting a row of it at each scale, then photos painted like it by the averaged network.
 
-    Several paintings share the photos' rows: as many as of one, but at least one photo for each.
+    Several paintings share the photos' rows: as many as of one, but at least two for each.
     """
     scales = module.stroke.inside(VALIDATION_SCALES)
     shown = module.paintings[:SHOWN_PAINTINGS]
@@ -60,7 +61,7 @@ def sample_sheet(module: StyleTraining, photos: Sequence[tuple[str, Tensor]]) ->
     for index, painting in enumerate(shown):
         rows.append([None, *(_corner(painting.render(scale)) for scale in scales)])
         names.append(painting.name)
-        for name, photo in photos[: max(1, len(photos) // len(shown))]:
+        for name, photo in photos[: max(SHOWN_PHOTOS, len(photos) // len(shown))]:
             on_device, style = photo.to(module.device), torch.tensor([index])
             painted = [module.paint(on_device, torch.tensor([scale]).log2(), style).float().cpu() for scale in scales]
             rows.append([photo, *painted])

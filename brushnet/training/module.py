@@ -141,7 +141,7 @@ class StyleTraining(pl.LightningModule):
         else:
             targets = self.crops.target(log2_stroke_B, style_B, indices_B)
         painting = self.paint(photo, log2_stroke_B, style_B, net=self.net)
-        terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec)
+        terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec, log2_stroke_B=log2_stroke_B)
         means = {name: term.mean() for name, term in terms.items()}
         self._descend(torch.stack(list(means.values())).sum(), means)
         self.batches_done += 1
@@ -202,7 +202,7 @@ class StyleTraining(pl.LightningModule):
             style_B = (batch["index"].cpu() + number) % len(self.paintings)
             targets = self.bank.target(octaves_B, style_B)
             painting = self.paint(photo, octaves_B, style_B)
-            terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec)
+            terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec, log2_stroke_B=octaves_B)
             style = torch.stack([term for name, term in terms.items() if name.startswith("style/")]).sum(dim=0)
             found = {
                 "val/loss": torch.stack(list(terms.values())).sum(dim=0),

@@ -1,11 +1,15 @@
 """The loss of a painting against its photo and its style target, as named terms that sum to it."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from brushnet.losses import Key, LossSpec, StyleTarget, content_distance, pyramid, statistics, style_distance
 from brushnet.losses import total_variation as tv
 from brushnet.lossnet import LossNetwork
+
+SMALLEST_CONTENT_PX = 16  # a coarser level has no layout left to compare
 
 
 def loss_terms(
@@ -15,31 +19,43 @@ def loss_terms(
     *,
     lossnet: LossNetwork,
     spec: LossSpec,
+    log2_stroke_B: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Weighted terms, each (B,): `content`, `style/LAYER` (summed over the pyramid) and `tv`.
+
+    Content is compared at `spec.content_level`. Where it follows the stroke and `log2_stroke` is given (on the CPU),
+    that is the level at s = 1: a broad brush answers for the layout only, a fine one for details too.
 
     The painting goes through the loss network once a pyramid level, for style and content together. The photo goes
     through by itself, without gradient: in one batch with the painting it would double the cost of the backward pass.
     """
     content = painting_B3HW.new_zeros(len(painting_B3HW))
     style: dict[str, Tensor] = {}
-    for level, picture in enumerate(pyramid(painting_B3HW, spec.pyramid_levels)):
-        feats = lossnet.features(picture, _layers_at(level, spec))
-        for layer, weight in spec.style_layers.items():
+    content_levels_B = _content_levels(painting_B3HW, spec, log2_stroke_B)
+    levels = max(spec.pyramid_levels, 1 + math.ceil(float(content_levels_B.max())))
+    pictures = zip(pyramid(painting_B3HW, levels), pyramid(photo_B3HW, levels), strict=True)
+    for level, (picture, photo) in enumerate(pictures):
+        share_B = (1 - (content_levels_B - level).abs()).clamp_min(0)
+        style_layers = spec.style_layers if level < spec.pyramid_levels else {}
+        content_layers = spec.content_layers if share_B.any() else {}
+        layers = list(dict.fromkeys([*style_layers, *content_layers]))
+        feats = lossnet.features(picture, layers) if layers else {}
+        for layer, weight in style_layers.items():
             found = statistics(feats[layer], kind=spec.statistic)
             distance = style_distance(found, targets[level, layer], mean_weight=spec.mean_weight)
             style[f"style/{layer}"] = style.get(f"style/{layer}", 0.0) + spec.style_weight * weight * distance
-        if level == spec.content_level:
-            wanted = _photo_features(photo_B3HW, lossnet, spec)
-            for layer, weight in spec.content_layers.items():
-                content = content + spec.content_weight * weight * content_distance(feats[layer], wanted[layer])
+        if content_layers:
+            with torch.no_grad():
+                wanted = lossnet.features(photo, content_layers)
+            for layer, weight in content_layers.items():
+                distance = share_B.to(content.device) * content_distance(feats[layer], wanted[layer])
+                content = content + spec.content_weight * weight * distance
     return {"content": content, **style, "tv": spec.tv_weight * tv(painting_B3HW)}
 
 
-def _layers_at(level: int, spec: LossSpec) -> list[str]:
-    return spec.layers if level == spec.content_level else list(spec.style_layers)
-
-
-@torch.no_grad()
-def _photo_features(photo_B3HW: Tensor, lossnet: LossNetwork, spec: LossSpec) -> dict[str, Tensor]:
-    return lossnet.features(pyramid(photo_B3HW, spec.content_level + 1)[-1], spec.content_layers)
+def _content_levels(painting_B3HW: Tensor, spec: LossSpec, log2_stroke_B: Tensor | None) -> Tensor:
+    """Level of the image pyramid, between two of them as a rule, at which each sample's content is compared. (B,)"""
+    if log2_stroke_B is None or not spec.content_follows_stroke:
+        return torch.full((len(painting_B3HW),), float(spec.content_level))
+    coarsest = math.log2(max(1, min(painting_B3HW.shape[-2:]) / SMALLEST_CONTENT_PX))
+    return (spec.content_level + log2_stroke_B.float()).clamp(0, max(coarsest, spec.content_level))

@@ -65,3 +65,32 @@ def test_content_at_a_coarser_level_forgives_fine_strokes(tiny_lossnet, targets)
         for level in (0, 1)
     ]
     assert found[1] < 0.01 * found[0]
+
+
+def test_content_that_follows_the_stroke_is_compared_at_its_level(tiny_lossnet, targets):
+    photo, painting = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+
+    def content(level: int, octaves: list[float], *, follows: bool = True) -> torch.Tensor:
+        spec = dataclasses.replace(SPEC, content_level=level, content_follows_stroke=follows)
+        found = loss_terms(
+            painting, photo, targets, lossnet=tiny_lossnet, spec=spec, log2_stroke_B=torch.tensor(octaves)
+        )
+        return found["content"]
+
+    at_level = [content(level, [0.0, 0.0]) for level in (0, 1, 2)]
+    torch.testing.assert_close(content(1, [-1.0, 1.0]), torch.stack([at_level[0][0], at_level[2][1]]))
+    torch.testing.assert_close(content(1, [0.5, 0.5]), (at_level[1] + at_level[2]) / 2)
+    torch.testing.assert_close(content(1, [-1.0, 1.0], follows=False), at_level[1])
+    # 64 px: level 2 is the coarsest with 16 px left, level 0 the finest there is
+    torch.testing.assert_close(content(1, [9.0, -9.0]), torch.stack([at_level[2][0], at_level[0][1]]))
+
+
+def test_a_coarser_content_level_leaves_the_style_terms_alone(tiny_lossnet, targets):
+    photo, painting = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    following = dataclasses.replace(SPEC, content_follows_stroke=True)
+    plain = loss_terms(painting, photo, targets, lossnet=tiny_lossnet, spec=SPEC)
+    coarse = loss_terms(
+        painting, photo, targets, lossnet=tiny_lossnet, spec=following, log2_stroke_B=torch.tensor([1.0, 1.0])
+    )
+    assert coarse.keys() == plain.keys()
+    torch.testing.assert_close(coarse["style/relu2_1"], plain["style/relu2_1"])
