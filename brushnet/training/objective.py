@@ -10,6 +10,7 @@ from brushnet.losses import total_variation as tv
 from brushnet.lossnet import LossNetwork
 
 SMALLEST_CONTENT_PX = 16  # a coarser level has no layout left to compare
+FINEST_CONTENT_LEVEL = 1  # at full resolution the photo pins the finest strokes down
 
 
 def loss_terms(
@@ -58,4 +59,5 @@ def _content_levels(painting_B3HW: Tensor, spec: LossSpec, log2_stroke_B: Tensor
     if log2_stroke_B is None or not spec.content_follows_stroke:
         return torch.full((len(painting_B3HW),), float(spec.content_level))
     coarsest = math.log2(max(1, min(painting_B3HW.shape[-2:]) / SMALLEST_CONTENT_PX))
-    return (spec.content_level + log2_stroke_B.float()).clamp(0, max(coarsest, spec.content_level))
+    finest = min(spec.content_level, FINEST_CONTENT_LEVEL)
+    return (spec.content_level + log2_stroke_B.float()).clamp(finest, max(coarsest, spec.content_level))

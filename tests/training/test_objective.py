@@ -68,7 +68,7 @@ def test_content_at_a_coarser_level_forgives_fine_strokes(tiny_lossnet, targets)
 
 
 def test_content_that_follows_the_stroke_is_compared_at_its_level(tiny_lossnet, targets):
-    photo, painting = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    photo, painting = torch.rand(2, 3, 128, 128), torch.rand(2, 3, 128, 128)
 
     def content(level: int, octaves: list[float], *, follows: bool = True) -> torch.Tensor:
         spec = dataclasses.replace(SPEC, content_level=level, content_follows_stroke=follows)
@@ -77,12 +77,13 @@ def test_content_that_follows_the_stroke_is_compared_at_its_level(tiny_lossnet, 
         )
         return found["content"]
 
-    at_level = [content(level, [0.0, 0.0]) for level in (0, 1, 2)]
-    torch.testing.assert_close(content(1, [-1.0, 1.0]), torch.stack([at_level[0][0], at_level[2][1]]))
-    torch.testing.assert_close(content(1, [0.5, 0.5]), (at_level[1] + at_level[2]) / 2)
-    torch.testing.assert_close(content(1, [-1.0, 1.0], follows=False), at_level[1])
-    # 64 px: level 2 is the coarsest with 16 px left, level 0 the finest there is
-    torch.testing.assert_close(content(1, [9.0, -9.0]), torch.stack([at_level[2][0], at_level[0][1]]))
+    at_level = [content(level, [0.0, 0.0]) for level in (0, 1, 2, 3)]
+    torch.testing.assert_close(content(2, [-1.0, 1.0]), torch.stack([at_level[1][0], at_level[3][1]]))
+    torch.testing.assert_close(content(2, [0.5, 0.5]), (at_level[2] + at_level[3]) / 2)
+    torch.testing.assert_close(content(2, [-1.0, 1.0], follows=False), at_level[2])
+    # 128 px: level 3 is the coarsest with 16 px left; half the resolution is the finest, unless full is asked for
+    torch.testing.assert_close(content(2, [9.0, -9.0]), torch.stack([at_level[3][0], at_level[1][1]]))
+    torch.testing.assert_close(content(0, [0.0, -9.0]), at_level[0])
 
 
 def test_a_coarser_content_level_leaves_the_style_terms_alone(tiny_lossnet, targets):
