@@ -231,6 +231,46 @@ def test_read_gives_floats_and_read_uint8_bytes(tmp_path):
     assert torch.equal(images.to_uint8(image)[0], images.read_uint8(tmp_path / "a.png"))
 
 
+def test_grey_levels_keep_their_16_bits_and_lie_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    levels = np.array([[0, 1, 65535], [300, 40_000, 2]], np.uint16)
+    Image.fromarray(levels).save(tmp_path / "a.png", exif=exif)
+    expected = torch.from_numpy(np.rot90(levels, -1).astype(np.float32) / 65535)[None, None]
+    torch.testing.assert_close(images.read_grey(tmp_path / "a.png"), expected, atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("mode", ["L", "I;16", "RGBA"])
+def test_grey_levels_in_strips_are_those_of_the_whole(tmp_path, mode, monkeypatch):
+    picture = Image.fromarray(RAMP.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(RAMP).convert(mode)
+    picture.save(tmp_path / "a.png")
+    whole = images.read_grey(tmp_path / "a.png")
+    monkeypatch.setattr(images, "_STRIP_PIXELS", 32)
+    assert torch.equal(images.read_grey(tmp_path / "a.png"), whole)
+    torch.testing.assert_close(whole[0, 0], torch.from_numpy(RAMP.astype(np.float32) / 255))
+
+
+def test_grey_level_that_is_not_finite_is_refused(tmp_path):
+    Image.fromarray(np.array([[0.5, np.inf]], np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"^grey levels that are no finite numbers$"):
+        images.read_grey(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (12, 16)), (3, (12, 16)), (5, (16, 12)), (8, (16, 12))])
+def test_size_is_that_of_the_upright_picture_without_its_pixels(tmp_path, orientation, size):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.fromarray(COLOUR), "JPEG", exif=exif)
+    (tmp_path / "a.jpg").write_bytes(data[: data.index(b"\xff\xda")])  # cut off where the pixels begin
+    assert images.size(tmp_path / "a.jpg") == size
+
+
+def test_size_of_what_is_no_picture(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"notes")
+    with pytest.raises(ImageError, match="not a picture, or of an unknown kind"):
+        images.size(tmp_path / "a.jpg")
+
+
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"picture not found: .*gone\.jpg"):
         images.read(tmp_path / "gone.jpg")
