@@ -12,8 +12,8 @@ Shape letters: B batch, C channels, H W picture size, h w size of the stroke map
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,9 @@ SMALLEST_PX = 20  # reflect padding of 4 at full and of 1 at quarter resolution 
 SMALLEST_TRUNK_PX = 4
 BRUSH_STEP_OCTAVES = 0.5  # of a stroke map: between two brushes features are interpolated
 
+T = TypeVar("T")
 Affine = tuple[Tensor, Tensor]
+Normed = tuple[Tensor, list[Moments]]  # features, and the moments that they were normalised by
 
 
 class Conv(nn.Conv2d):
@@ -95,72 +97,89 @@ class ResidualTransformer(nn.Module):
         `log2_stroke` is (B or 1, 1, h, w) in octaves, 1 x 1 for one scale everywhere; `style_weights` (B or 1, K) sum
         to 1; `moments` replaces the feature statistics of each norm layer (see `norm_moments`).
         """
-        return self._paint(photo_B3HW, log2_stroke_B1hw, style_weights_BK, moments, None)
+        return self._paint(photo_B3HW, log2_stroke_B1hw, style_weights_BK, moments)[0]
 
     def norm_moments(self, photo_B3HW: Tensor, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> list[Moments]:
         """Statistics that every norm layer sees on this photo, in the order that `forward(moments=...)` takes.
 
         Those of a scaled trunk come once for each brush.
         """
-        seen: list[Moments] = []
-        self._paint(photo_B3HW, log2_stroke_B1hw, style_weights_BK, None, seen)
-        return seen
+        return self._paint(photo_B3HW, log2_stroke_B1hw, style_weights_BK, None)[1]
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compiles what computes; which brushes there are is seen only from the values of the condition."""
+        for part in (self._encode, self._blocks, self._decode):
+            setattr(self, part.__name__, torch.compile(part, *args, **kwargs))
 
     def _paint(
-        self,
-        photo: Tensor,
-        log2_stroke: Tensor,
-        style_weights: Tensor,
-        moments: Sequence[Moments] | None,
-        seen: list[Moments] | None,
-    ) -> Tensor:
-        given = iter(moments) if moments is not None else None
-
-        def norm(feats: Tensor, affine: Affine) -> Tensor:
-            stats = next(given) if given is not None else feature_moments(feats)
-            if seen is not None:
-                seen.append(stats)
-            return conditional_instance_norm(feats, affine, moments=stats)
-
+        self, photo: Tensor, log2_stroke: Tensor, style_weights: Tensor, moments: Sequence[Moments] | None
+    ) -> tuple[Tensor, list[Moments]]:
+        """The painting, and the moments that it was normalised by."""
         height, width = photo.shape[-2:]
-        affines = self.condition(log2_stroke, style_weights)
-        trunk_end = len(self.down) + len(self.residual)
-        outer = iter(affines[: len(self.down)] + affines[trunk_end:])
-        feats = _pad_to_stride(photo) - 0.5
-        for conv in self.down:
-            feats = F.relu(norm(conv(feats), next(outer)))
+        head, trunk, tail = self._split(self.condition(log2_stroke, style_weights))
+        known = self._split(list(moments)) if moments is not None else (None, None, None)
+        feats, in_head = self._encode(_pad_to_stride(photo), head, known[0])
         if self.trunk == "plain":
-            feats = _residual(feats, self.residual, iter(affines[len(self.down) : trunk_end]), norm)
+            feats, in_trunk = self._blocks(feats, self.residual, trunk, known[1])
         else:
-            feats = self._scaled_trunk(feats, log2_stroke, style_weights, norm)
-            feats = _residual(feats, self.sharpen, outer, norm)
-        for conv in self.up:
-            feats = F.relu(norm(conv(F.interpolate(feats, scale_factor=2.0, mode="nearest")), next(outer)))
-        return torch.sigmoid(self.last(feats)[..., :height, :width])
+            feats, in_trunk = self._scaled_trunk(feats, log2_stroke, style_weights, known[1])
+        painting, in_tail = self._decode(feats, tail, known[2])
+        return painting[..., :height, :width], [*in_head, *in_trunk, *in_tail]
 
-    def _scaled_trunk(self, feats: Tensor, log2_stroke: Tensor, style_weights: Tensor, norm: "Norm") -> Tensor:
+    def _split(self, of_norms: list[T]) -> tuple[list[T], list[T], list[T]]:
+        """What belongs to the norm layers before, in and after the trunk."""
+        first, last = len(self.down), len(of_norms) - len(self.sharpen) - len(self.up)
+        return of_norms[:first], of_norms[first:last], of_norms[last:]
+
+    def _encode(self, photo: Tensor, affines: list[Affine], moments: list[Moments] | None) -> Normed:
+        used: list[Moments] = []
+        feats = photo - 0.5
+        for place, conv in enumerate(self.down):
+            feats = F.relu(_normed(conv(feats), affines[place], moments, used))
+        return feats, used
+
+    def _blocks(
+        self, feats: Tensor, convs: nn.ModuleList, affines: list[Affine], moments: list[Moments] | None
+    ) -> Normed:
+        used: list[Moments] = []
+        for place in range(0, len(convs), 2):
+            inner = F.relu(_normed(convs[place](feats), affines[place], moments, used))
+            feats = feats + _normed(convs[place + 1](inner), affines[place + 1], moments, used)
+        return feats, used
+
+    def _decode(self, feats: Tensor, affines: list[Affine], moments: list[Moments] | None) -> Normed:
+        count = len(self.sharpen)
+        feats, used = self._blocks(feats, self.sharpen, affines[:count], moments)
+        for place, conv in enumerate(self.up, start=count):
+            enlarged = F.interpolate(feats, scale_factor=2.0, mode="nearest")
+            feats = F.relu(_normed(conv(enlarged), affines[place], moments, used))
+        return torch.sigmoid(self.last(feats)), used
+
+    def _scaled_trunk(
+        self, feats: Tensor, log2_stroke: Tensor, style_weights: Tensor, moments: list[Moments] | None
+    ) -> Normed:
         """The residual blocks with every brush that is asked for, each at its resolution, put together again."""
         size = feats.shape[-2:]
-        first, last = len(self.down), len(self.down) + len(self.residual)
         rows: list[Tensor | float] = [0.0] * len(feats)
+        used: list[Moments] = []
         for brush in brushes(log2_stroke, len(feats)):
             whole = len(brush.samples) == len(feats)
             few = feats if whole else feats[brush.samples]
             weights = style_weights if whole or len(style_weights) == 1 else style_weights[brush.samples]
-            affines = self.condition(log2_stroke.new_full((1, 1, 1, 1), brush.octaves), weights)[first:last]
+            affines = self._split(self.condition(log2_stroke.new_full((1, 1, 1, 1), brush.octaves), weights))[1]
+            known = moments[len(used) :] if moments is not None else None
             zoom = max(FINEST, 2.0**brush.octaves)
             few = _resize(few, [max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in size])
-            few = _resize(_residual(few, self.residual, iter(affines), norm), size)
+            few, of_brush = self._blocks(few, self.residual, affines, known)
+            few = _resize(few, size)
+            used += of_brush
             if brush.share is not None:
                 few = few * _resize(brush.share.to(few), size)
             elif whole:
-                return few
+                return few, used
             for place, sample in enumerate(brush.samples):
                 rows[sample] = rows[sample] + few[place : place + 1]
-        return torch.cat([row for row in rows if isinstance(row, Tensor)])
-
-
-Norm = Callable[[Tensor, Affine], Tensor]
+        return torch.cat([row for row in rows if isinstance(row, Tensor)]), used
 
 
 def brushes(log2_stroke_B1hw: Tensor, batch: int) -> Iterator[Brush]:
@@ -189,17 +208,19 @@ def brushes(log2_stroke_B1hw: Tensor, batch: int) -> Iterator[Brush]:
                 yield Brush(low + (high - low) * step / steps, samples, share_11hw)
 
 
-def _residual(feats: Tensor, convs: nn.ModuleList, affines: Iterator[Affine], norm: Norm) -> Tensor:
-    for first, second in zip(convs[::2], convs[1::2], strict=True):
-        inner = F.relu(norm(first(feats), next(affines)))
-        feats = feats + norm(second(inner), next(affines))
-    return feats
+def _normed(feats: Tensor, affine: Affine, moments: list[Moments] | None, used: list[Moments]) -> Tensor:
+    """By the moments at the place that `used` has reached, by its own where there are none; adds them to `used`."""
+    stats = feature_moments(feats) if moments is None else moments[len(used)]
+    used.append(stats)
+    return conditional_instance_norm(feats, affine, moments=stats)
 
 
 def _resize(feats_BCHW: Tensor, size: Sequence[int]) -> Tensor:
+    """In float32: on a CPU torch has no antialiasing for bfloat16."""
     if tuple(feats_BCHW.shape[-2:]) == tuple(size):
         return feats_BCHW
-    return F.interpolate(feats_BCHW, tuple(size), mode="bilinear", antialias=True, align_corners=False)
+    resized = F.interpolate(feats_BCHW.float(), tuple(size), mode="bilinear", antialias=True, align_corners=False)
+    return resized.to(feats_BCHW.dtype)
 
 
 def _pad_to_stride(photo_B3HW: Tensor) -> Tensor:
