@@ -121,6 +121,7 @@ def build_spec(cfg: Config) -> LossSpec:
         content_level=loss.content_level,
         statistic=loss.statistic,
         content_follows_stroke=loss.content_follows_stroke,
+        spectrum_weight=loss.spectrum_weight,
     )
 
 

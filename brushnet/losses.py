@@ -54,6 +54,7 @@ class LossSpec:
     content_level: int
     statistic: str = "covariance"
     content_follows_stroke: bool = False
+    spectrum_weight: float = 0.0
 
     @property
     def layers(self) -> list[str]:

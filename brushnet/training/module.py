@@ -23,6 +23,7 @@ from brushnet.strokes import Painting, StrokeRange
 from brushnet.training.nearest import start_at_nearest
 from brushnet.training.objective import loss_terms
 from brushnet.training.schedule import learning_rate_factor
+from brushnet.training.spectrum import SpectrumTarget
 from brushnet.training.targets import CropTargets, StyleBank
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,9 @@ class StyleTraining(pl.LightningModule):
             step_octaves=self.bank_step_octaves,
             device=self.device,
         )
+        self.spectrum = SpectrumTarget(
+            self.paintings, self.stroke, step_octaves=self.bank_step_octaves, device=self.device
+        )
         self.crops = CropTargets(
             self.bank, self.paintings, self.lossnet, self.spec, crop_px=self.crop_px, seed=self.seed
         )
@@ -142,6 +146,8 @@ class StyleTraining(pl.LightningModule):
             targets = self.crops.target(log2_stroke_B, style_B, indices_B)
         painting = self.paint(photo, log2_stroke_B, style_B, net=self.net)
         terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec, log2_stroke_B=log2_stroke_B)
+        if self.spec.spectrum_weight:
+            terms["spectrum"] = self.spec.spectrum_weight * self.spectrum.distance(painting, log2_stroke_B, style_B)
         means = {name: term.mean() for name, term in terms.items()}
         self._descend(torch.stack(list(means.values())).sum(), means)
         self.batches_done += 1

@@ -35,7 +35,8 @@ def test_a_run_leaves_model_metrics_samples_checkpoints_and_config(train):
 def test_the_terms_that_are_logged_sum_to_the_loss(train):
     row = next(row for row in metrics(train()) if row["train/loss"])
     parts = sum(
-        float(row[f"train/{name}"]) for name in ("content", "style/relu1_1", "style/relu2_1", "style/relu3_1", "tv")
+        float(row[f"train/{name}"])
+        for name in ("content", "style/relu1_1", "style/relu2_1", "style/relu3_1", "tv", "spectrum")
     )
     assert parts == pytest.approx(float(row["train/loss"]), rel=1e-4)
 
