@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from brushnet import seeds
 from brushnet.errors import BrushnetError
-from brushnet.losses import LossSpec
+from brushnet.losses import Key, LossSpec, StyleTarget
 from brushnet.lossnet import LossNetwork
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
@@ -36,8 +36,8 @@ class StyleTraining(pl.LightningModule):
     """Trains `net` to paint photos with the paintings' strokes at any scale of `stroke`.
 
     Batches are `{"photo": (B, 3, H, W) uint8, "index": (B,) global sample index}`. `paintings` are the network's last
-    styles: those before them stay as they are. `describe(module)` returns the saved
-    model's metadata as a string; it goes into every checkpoint.
+    styles: those before them stay as they are. `describe(module)` returns the saved model's metadata as a string; it
+    goes into every checkpoint.
     """
 
     def __init__(
@@ -145,12 +145,19 @@ class StyleTraining(pl.LightningModule):
         else:
             targets = self.crops.target(log2_stroke_B, style_B, indices_B)
         painting = self.paint(photo, log2_stroke_B, style_B, net=self.net)
-        terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec, log2_stroke_B=log2_stroke_B)
-        if self.spec.spectrum_weight:
-            terms["spectrum"] = self.spec.spectrum_weight * self.spectrum.distance(painting, log2_stroke_B, style_B)
+        terms = self._terms(painting, photo, targets, log2_stroke_B, style_B)
         means = {name: term.mean() for name, term in terms.items()}
         self._descend(torch.stack(list(means.values())).sum(), means)
         self.batches_done += 1
+
+    def _terms(
+        self, painting: Tensor, photo: Tensor, targets: dict[Key, StyleTarget], log2_stroke_B: Tensor, style_B: Tensor
+    ) -> dict[str, Tensor]:
+        """All that is minimised, each (B,)."""
+        terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec, log2_stroke_B=log2_stroke_B)
+        if self.spec.spectrum_weight:
+            terms["spectrum"] = self.spec.spectrum_weight * self.spectrum.distance(painting, log2_stroke_B, style_B)
+        return terms
 
     def _descend(self, loss: Tensor, means: dict[str, Tensor]) -> None:
         optimizer, schedule = self._optimizer_and_schedule()
@@ -208,11 +215,11 @@ class StyleTraining(pl.LightningModule):
             style_B = (batch["index"].cpu() + number) % len(self.paintings)
             targets = self.bank.target(octaves_B, style_B)
             painting = self.paint(photo, octaves_B, style_B)
-            terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec, log2_stroke_B=octaves_B)
+            terms = self._terms(painting, photo, targets, octaves_B, style_B)
             style = torch.stack([term for name, term in terms.items() if name.startswith("style/")]).sum(dim=0)
             found = {
                 "val/loss": torch.stack(list(terms.values())).sum(dim=0),
-                "val/content": terms["content"],
+                **{f"val/{name}": terms[name] for name in ("content", "spectrum") if name in terms},
                 "val/style": style,
                 f"val/style@{scale:g}": style,
             }

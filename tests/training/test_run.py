@@ -41,6 +41,19 @@ def test_the_terms_that_are_logged_sum_to_the_loss(train):
     assert parts == pytest.approx(float(row["train/loss"]), rel=1e-4)
 
 
+def test_validation_judges_by_all_that_is_minimised(train):
+    """best.ckpt is the best by val/loss."""
+    row = next(row for row in metrics(train("loss.tv_weight=0", "trainer.max_steps=6")) if row["val/loss"])
+    parts = [float(row[f"val/{name}"]) for name in ("content", "style", "spectrum")]
+    assert min(parts) > 0
+    assert sum(parts) == pytest.approx(float(row["val/loss"]), rel=1e-4)
+
+
+def test_without_the_spectrum_term_nothing_is_logged_of_it(train):
+    columns = metrics(train("loss.spectrum_weight=0", "trainer.max_steps=6"))[0]
+    assert not [name for name in columns if "spectrum" in name]
+
+
 def test_training_lowers_the_style_loss_of_unseen_photos(train):
     run = train("trainer.max_steps=60", "trainer.validate_every_steps=10", "trainer.learning_rate=0.01")
     style = [float(row["val/style"]) for row in metrics(run) if row["val/style"]]
