@@ -26,6 +26,7 @@ FINEST = 0.5  # stroke scale below which the trunk gets no finer: at 0.35 it wou
 SMALLEST_PX = 20  # reflect padding of 4 at full and of 1 at quarter resolution needs this much, with a margin
 SMALLEST_TRUNK_PX = 4
 BRUSH_STEP_OCTAVES = 0.5  # of a stroke map: between two brushes features are interpolated
+SAME_OCTAVES = 1e-3  # range of a map that is one scale: resizing and smoothing leave 1e-7 of it
 
 T = TypeVar("T")
 Affine = tuple[Tensor, Tensor]
@@ -197,7 +198,7 @@ def brushes(log2_stroke_B1hw: Tensor, batch: int) -> Iterator[Brush]:
     for sample, each_1hw in enumerate(log2_stroke_B1hw):
         samples = [sample] if len(log2_stroke_B1hw) > 1 else list(range(batch))
         low, high = (float(end) for end in each_1hw.aminmax())
-        steps = math.ceil((high - low) / BRUSH_STEP_OCTAVES)
+        steps = math.ceil((high - low - SAME_OCTAVES) / BRUSH_STEP_OCTAVES)
         if not steps:
             yield Brush(low, samples, None)
             continue

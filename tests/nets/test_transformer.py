@@ -4,6 +4,7 @@ import torch
 from brushnet.nets import ResidualTransformer
 from brushnet.nets.condition import conditional_instance_norm, feature_moments
 from brushnet.nets.transformer import brushes
+from brushnet.stroke_map import fit_map
 
 ONE_STYLE = torch.ones(1, 1)
 
@@ -98,6 +99,13 @@ def test_shares_of_the_brushes_of_a_map_sum_to_one():
     torch.testing.assert_close(sum(brush.share for brush in found), torch.ones(1, 1, 8, 40))
     meant = sum(brush.share * brush.octaves for brush in found)
     torch.testing.assert_close(meant, ramp, atol=1e-5, rtol=0)
+
+
+def test_a_map_of_one_scale_is_one_brush_after_smoothing_too():
+    smoothed = fit_map(torch.full((1, 1, 50, 60), 0.7), (500, 600))
+    assert smoothed.min() < smoothed.max()
+    (brush,) = brushes(smoothed, batch=1)
+    assert (brush.octaves, brush.share) == (pytest.approx(0.7), None)
 
 
 def test_samples_of_one_scale_share_a_brush():
