@@ -23,8 +23,8 @@ class Judge:
     """Call it: `judge(picture_13HW, photo_13HW or None, stroke)` -> figures by name; for `control_curve`.
 
     `style_loss`: the training loss's style term against S_s, before any weight: 0 for S_s itself. `content_distance`:
-    its content term. `ssim`, `lpips` (where it is given): to the photo, as `content_distance` NaN without one.
-    `palette_distance`: to the painting.
+    its content term, at the level of s = 1 whatever s is, so that all are judged alike. `ssim`, `lpips` (where it is
+    given): to the photo, as `content_distance` NaN without one. `palette_distance`: to the painting.
     """
 
     def __init__(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from brushnet.nets import ResidualTransformer
 from brushnet.nets.condition import ConditionEmbedding
 
 NORMS = [3, 5]
@@ -94,6 +95,9 @@ def test_an_exported_graph_holds_for_other_weights(condition):
     torch.testing.assert_close(exported, values(condition, ONE, second))
 
 
-def test_parameters_of_a_painting_of_the_slim_network():
-    slim = ConditionEmbedding([16, 32, 64, *[64] * 10, 32, 16], embedding=64, styles=1)
-    assert sum(parameter[0].numel() for parameter in slim.of_paintings()) == 64 + 1600 * 64 + 1600
+@pytest.mark.parametrize(("trunk", "embedding", "numbers"), [("scaled", 64, 120_704), ("scaled", 16, 31_568),
+                                                             ("plain", 64, 104_064)])  # fmt: skip
+def test_parameters_of_a_painting_of_the_slim_network(trunk, embedding, numbers):
+    """The README tells the first two."""
+    slim = ResidualTransformer(width=16, stroke_embedding=embedding, trunk=trunk).condition
+    assert sum(parameter[0].numel() for parameter in slim.of_paintings()) == numbers

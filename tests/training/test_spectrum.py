@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from brushnet.strokes import StrokeRange
-from brushnet.training.spectrum import BANDS, SpectrumTarget, band_energies
+from brushnet.training.spectrum import BANDS, FLOOR, SpectrumTarget, band_energies
 
 
 def noise(px: int) -> torch.Tensor:
@@ -34,6 +34,19 @@ def test_any_size_and_a_flat_picture_give_numbers(size):
     band_energies(picture).sum().backward()
     assert picture.grad is not None
     assert picture.grad.isfinite().all()
+
+
+def test_bands_that_a_picture_is_too_small_for_are_at_the_floor():
+    found = band_energies(noise(4))[0]
+    assert found[:2].min() > math.log(FLOOR) + 1
+    torch.testing.assert_close(found[2:], torch.full((BANDS - 2, 3), math.log(FLOOR)))
+
+
+def test_bands_off_by_a_factor_e_are_at_the_distance_that_the_docstring_names(small_painting):
+    target = SpectrumTarget([small_painting], StrokeRange(1.0, 1.0, "fixed"), step_octaves=0.5)
+    target.energies = target.energies + 1
+    distance = target.distance(small_painting.render(1.0), torch.zeros(1), torch.zeros(1, dtype=torch.long))
+    assert float(distance) == pytest.approx(0.53, abs=0.005)
 
 
 def test_the_painting_itself_is_at_no_distance_and_other_scales_are(small_painting):
