@@ -12,7 +12,7 @@ from brushnet.data.module import PhotoData
 from brushnet.errors import UserError
 from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork, choose, load_lossnet
-from brushnet.model_meta import clean_names
+from brushnet.model_meta import NET_LIMITS, clean_names
 from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
@@ -98,6 +98,9 @@ def build_base(cfg: Config, *, resume_from: Path | None, given: Collection[str])
 
 def build_paintings(cfg: Config, stroke: StrokeRange, *, kept: Collection[str] = ()) -> list[Painting]:
     """Each under a name of its own, different from those of the styles that are `kept`."""
+    count, most = len(kept) + len(cfg.style.files), NET_LIMITS["styles"]
+    if count > most:  # a saved model of more could not be read
+        raise UserError(f"style.files: the model would be of {count} paintings, at most {most} are allowed")
     paintings = [Painting.open(samples.resolve(name), reference_px=cfg.style.reference_px) for name in cfg.style.files]
     names = clean_names([*kept, *(painting.name for painting in paintings)])[len(kept) :]
     for painting, name, file in zip(paintings, names, cfg.style.files, strict=True):

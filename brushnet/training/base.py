@@ -9,7 +9,7 @@ from brushnet import models
 from brushnet.model_meta import NET_LIMITS, ModelMeta
 from brushnet.nets import ResidualTransformer
 
-LONGEST_TRAINING_CHARS = 100_000  # of what the base says of its own training: metadata that is too long is not read
+LONGEST_CHARS = 100_000  # of what a base tells of itself: metadata that is too long is not read
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,7 @@ class Base:
 def open_base(name: str, *, added: int) -> Base:
     """An embedded model, a file or a run folder. UserError says what is wrong with it."""
     model = models.load(name)
-    summary = {"model": name, "style_names": list(model.style_names), "training": _training(model.meta)}
-    return _base(model, model.style_names, added, summary)
+    return _base(model, model.style_names, added, _summary(name, model.meta))
 
 
 def resumed_base(checkpoint: Path, *, added: int) -> Base:
@@ -49,7 +48,7 @@ def _base(model: models.StyleModel, style_names: tuple[str, ...], added: int, su
     return Base(model.net.train(), style_names, inherited, summary)
 
 
-def _training(meta: ModelMeta) -> dict[str, Any]:
-    """Empty where it is too long: a chain of bases grows, and a stranger's file may say anything."""
-    training = dict(meta.training)
-    return training if len(json.dumps(training)) <= LONGEST_TRAINING_CHARS else {}
+def _summary(name: str, meta: ModelMeta) -> dict[str, Any]:
+    """Without what is too long: a chain of bases grows, and a stranger's file may say anything."""
+    told = {"style_names": list(meta.style_names), "training": dict(meta.training)}
+    return {"model": name} | {key: value for key, value in told.items() if len(json.dumps(value)) <= LONGEST_CHARS}

@@ -1,6 +1,5 @@
 """Adding paintings to a trained model: only they are trained, and what the model was stays what it was."""
 
-import json
 import logging
 import shutil
 import signal
@@ -12,7 +11,9 @@ from safetensors.torch import load_file
 import brushnet
 from brushnet import build, config, images, models
 from brushnet.errors import Stopped, UserError
-from brushnet.training.base import LONGEST_TRAINING_CHARS, open_base, resumed_base
+from brushnet.model_meta import NET_LIMITS
+from brushnet.training import base as base_room
+from brushnet.training.base import LONGEST_CHARS, open_base, resumed_base
 from tests.training.test_run import signal_at_step
 
 
@@ -86,11 +87,23 @@ def test_the_model_tells_of_its_base_and_of_its_own_training(base, add):
 
 def test_what_a_base_tells_of_itself_at_length_is_left_out(base, tmp_path):
     model = brushnet.load(base)
-    model.meta.training["command"] = "a" * LONGEST_TRAINING_CHARS
+    model.meta.training["command"] = "a" * LONGEST_CHARS
     models.save(tmp_path / "long.safetensors", model.net, model.meta)
     summary = open_base(str(tmp_path / "long.safetensors"), added=1).summary
-    assert summary["training"] == {}
-    assert len(json.dumps(summary)) < 1000
+    assert summary == {"model": str(tmp_path / "long.safetensors"), "style_names": ["diagonal"]}
+
+
+def test_names_of_a_base_that_are_too_long_are_left_out(base, monkeypatch):
+    """A model whose metadata held them twice could not be read again."""
+    monkeypatch.setattr(base_room, "LONGEST_CHARS", len('["diagonal"]') - 1)
+    assert open_base(str(base), added=1).summary == {"model": str(base)}
+
+
+def test_more_paintings_than_a_model_may_hold_are_refused_before_the_training(base, add, monkeypatch, tmp_path):
+    monkeypatch.setitem(NET_LIMITS, "styles", 1)
+    with pytest.raises(UserError, match=r"^style\.files: the model would be of 2 paintings, at most 1 are allowed$"):
+        add()
+    assert not (tmp_path / "added").exists()
 
 
 def test_network_and_stroke_range_are_the_bases(train):
