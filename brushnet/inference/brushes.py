@@ -8,7 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from brushnet import images
-from brushnet.errors import ImageError, UserError
+from brushnet.errors import BrushnetError, UserError
 from brushnet.inference.map_file import check_map_fits, read_map
 from brushnet.inference.resolution import paint_per_side, sizing
 from brushnet.inference.scales import labels, without_doubles
@@ -69,7 +69,7 @@ class PerSideBrush:
     def check(self, photo: Path) -> None:
         try:
             size = images.size(photo)
-        except ImageError:  # told when it is to be painted
+        except BrushnetError:  # told when it is to be painted
             return
         sizing(self.model, size, self.per_side, strict=self.strict, name=str(photo))
 

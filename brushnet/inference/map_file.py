@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor
 
 from brushnet import images
-from brushnet.errors import ImageError, UserError
+from brushnet.errors import BrushnetError, ImageError, UserError
 from brushnet.stroke_map import check_aspect
 
 
@@ -23,7 +23,7 @@ def check_map_fits(stroke_11hw: Tensor, photo: Path, *, map_path: Path) -> None:
     """UserError where the map is of another shape than the photo, by the header of its file."""
     try:
         photo_size = images.size(photo)
-    except ImageError:  # told when it is to be painted, beside the photos that can be
+    except BrushnetError:  # told when it is to be painted, beside the photos that can be
         return
     height, width = stroke_11hw.shape[-2:]
     check_aspect((height, width), photo_size, name=f"--stroke-map {map_path}", photo=str(photo))

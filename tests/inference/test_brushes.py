@@ -125,7 +125,11 @@ def test_wrong_strokes_per_side_are_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_broken_photo_beside_good_ones_is_reported(tmp_path, model, photo):
-    (tmp_path / "broken.png").write_bytes(b"broken")
-    report = stylize_files(model, [photo, tmp_path / "broken.png"], tmp_path / "out", stroke_per_side=4.0)
-    assert (len(report.written), [path.name for path, _ in report.failed]) == (1, ["broken.png"])
+@pytest.mark.parametrize("brush", ["per side", "map"])
+def test_photos_that_cannot_be_read_are_reported_beside_good_ones(tmp_path, model, save_photo, save_map, brush):
+    folder = save_photo(tmp_path / "photos" / "good.png", (96, 64)).parent
+    (folder / "broken.png").write_bytes(b"broken")
+    (folder / "gone.png").symlink_to("nowhere.png")
+    request = {"stroke_per_side": 4.0} if brush == "per side" else {"stroke_map": save_map(9)}
+    report = stylize_files(model, [folder], tmp_path / "out", **request)
+    assert (len(report.written), [path.name for path, _ in report.failed]) == (1, ["broken.png", "gone.png"])
