@@ -5,6 +5,7 @@ import logging
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brushnet.commands.memory import keep_freed_memory
 from brushnet.commands.parser import Parser, positive_int
@@ -12,6 +13,9 @@ from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
 from brushnet.config.schema import LossOptions
 from brushnet.errors import UserError
+
+if TYPE_CHECKING:
+    from brushnet.losses import LossSpec
 
 # Freed blocks are kept up to this size of photos: of larger ones, blocks of all sizes would add up to twice the peak.
 KEPT_PX = 1024
@@ -60,24 +64,11 @@ def run(args: argparse.Namespace) -> int:
     sizes = _sizes(args.sizes) if args.sizes is not None else None
     from brushnet.evaluation.request import Request  # torch, seconds
     from brushnet.evaluation.run import evaluate
-    from brushnet.losses import LossSpec
     from brushnet.measure.meters import DEFAULT_ENCODER
 
     if max(sizes or (0,)) <= KEPT_PX:
         keep_freed_memory()
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
-    loss = LossOptions()
-    spec = LossSpec(
-        style_layers={layer.name: layer.weight for layer in loss.style_layers},
-        content_layers={layer.name: layer.weight for layer in loss.content_layers},
-        style_weight=1.0,
-        content_weight=1.0,
-        mean_weight=loss.mean_weight,
-        tv_weight=0.0,
-        pyramid_levels=loss.pyramid_levels,
-        content_level=loss.content_level,
-        statistic=loss.statistic,
-    )
     request = Request(
         style=args.style,
         model=args.model,
@@ -98,12 +89,30 @@ def run(args: argparse.Namespace) -> int:
         force=args.force,
     )
     with Progress("pictures") as progress:
-        found = evaluate(request, spec, progress=progress.show)
+        found = evaluate(request, _spec(), progress=progress.show)
     for line in found.lines():
         print(printable(line), file=sys.stderr)
     if args.json:
         print(found.as_json(), end="")
     return 0
+
+
+def _spec() -> "LossSpec":
+    """Of the default configuration, unweighted. Not `build.build_spec`, which would import Lightning: seconds."""
+    from brushnet.losses import LossSpec
+
+    loss = LossOptions()
+    return LossSpec(
+        style_layers={layer.name: layer.weight for layer in loss.style_layers},
+        content_layers={layer.name: layer.weight for layer in loss.content_layers},
+        style_weight=1.0,
+        content_weight=1.0,
+        mean_weight=loss.mean_weight,
+        tv_weight=0.0,
+        pyramid_levels=loss.pyramid_levels,
+        content_level=loss.content_level,
+        statistic=loss.statistic,
+    )
 
 
 def _scales(text: str) -> tuple[float, ...]:

@@ -3,12 +3,16 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from brushnet import cli, images
+from brushnet.build import build_spec
+from brushnet.commands import evaluate as evaluate_command
+from brushnet.config import Config
 from brushnet.evaluation import painting_model
 from brushnet.strokes import Painting
 from tests.conftest import vgg_state
@@ -61,6 +65,12 @@ def test_a_model_is_measured_at_every_photo_and_scale(save_model, place: Path, c
         assert isinstance(summary[figure], float), figure
     assert err.endswith("written: out/control.csv, out/control.png, out/sheet.jpg, out/control.json\n")
     assert "steerable is" not in err
+
+
+def test_losses_are_those_of_the_default_configuration_unweighted() -> None:
+    """build_spec, which is not imported for it, says the same."""
+    default = replace(build_spec(Config()), content_follows_stroke=False, spectrum_weight=0.0)
+    assert evaluate_command._spec() == replace(default, style_weight=1.0, content_weight=1.0, tv_weight=0.0)
 
 
 def test_the_table_of_pictures_says_what_json_says(save_model) -> None:
