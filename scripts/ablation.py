@@ -68,6 +68,11 @@ class Run:
     def style_loss(self, stroke: float, px: int) -> float:
         return level_and_drift([row for row in self.rows if (row.stroke, row.size_px) == (stroke, px)], STYLE)[0]
 
+    def told(self, name: str) -> float:
+        """A number of the model's training summary; NaN where it says none, as it may say anything."""
+        value = self.model.meta.training.get(name)
+        return value if isinstance(value, int | float) else math.nan
+
 
 def main(argv: list[str] | None = None) -> int:
     try:
@@ -164,7 +169,7 @@ def row_of(run: Run, runs: Sequence[Run], sizes: Sequence[int]) -> dict[str, str
         "content": content,
         "content drift": content_drift,
         **{f"drift@{px}": resolution_drift(by_size[px], first, encoder=DEFAULT_ENCODER) for px in sizes[1:]},
-        **{name: run.model.meta.training.get(name, math.nan) for name in ("steps", "seconds")},
+        **{name: run.told(name) for name in ("steps", "seconds")},
     }
     numbers = {name: f"{value:.3f}".rstrip("0").rstrip(".") for name, value in figures.items() if math.isfinite(value)}
     return {"run": run.name} | {key: run.options[key] for key in differing} | dict.fromkeys(figures, "") | numbers

@@ -2,11 +2,12 @@
 
 import csv
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from brushnet import config
+from brushnet import config, models
 from brushnet.config import saved
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "ablation.py"
@@ -76,6 +77,19 @@ def test_without_an_equal_that_is_conditioned_there_is_no_ratio(script, save_run
     assert script.main([*runs, "-o", "out", "--content", "photos", "--photos", "1", "--sizes", "64"]) == 0
     assert [row["conditioned/own"] for row in read()] == ["", "", ""]  # of another trunk; not trained for s = 1
     assert (read()[1]["style@1"], bool(read()[1]["style@2"])) == ("", True)
+
+
+def test_steps_and_seconds_are_those_that_the_model_tells(script, save_run):
+    for run, told in (
+        (save_run("0"), {"steps": 400, "seconds": 7.5}),
+        (save_run("1"), {"steps": "many", "seconds": None}),
+    ):
+        model = models.load(run)
+        models.save(Path(run, "model.safetensors"), model.net, replace(model.meta, training=told))
+    assert (
+        script.main(["sweep/0", "sweep/1", "-o", "out", "--content", "photos", "--photos", "1", "--sizes", "64"]) == 0
+    )
+    assert [(row["steps"], row["seconds"]) for row in read()] == [("400", "7.5"), ("", "")]
 
 
 def test_a_table_is_overwritten_with_force_alone(script, save_run, capsys):
