@@ -25,7 +25,8 @@ def add_arguments(parser: Parser) -> None:
     scales.add_argument("--stroke-map", metavar="MAP",
                         help="grey picture of the photo's shape: black the smallest stroke, white the largest, octaves "
                         "linear between; 8 or 16 bits; of colours the luma counts, transparency does not")  # fmt: skip
-    parser.add_argument("--map-range", metavar="S,S", help="stroke scales of the map's black and white; default: all")
+    parser.add_argument("--map-range", metavar="S,S",
+                        help="stroke scales of the map's black and white; default: the trained range's")  # fmt: skip
     scales.add_argument("--stroke-per-side", metavar="F",
                         help="the same look at every resolution: 1 paints strokes as large beside the picture's short "
                         "side as they are beside the painting's own; where they are beyond the trained range it is "

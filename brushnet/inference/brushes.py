@@ -11,7 +11,7 @@ from brushnet import images
 from brushnet.errors import BrushnetError, UserError
 from brushnet.inference.map_file import check_map_fits, read_map
 from brushnet.inference.resolution import paint_per_side, sizing
-from brushnet.inference.scales import labels, without_doubles
+from brushnet.inference.scales import check_range, labels, without_doubles
 from brushnet.models import StyleModel
 from brushnet.style_mix import Style
 
@@ -90,8 +90,10 @@ def open_brushes(
 
     Scales outside the trained range are clamped with a warning, or refused (UserError) if `strict`.
     """
-    if map_range is not None and stroke_map is None:
-        raise UserError(f"--map-range {map_range[0]:g},{map_range[1]:g} needs a --stroke-map")
+    if map_range is not None:
+        check_range(map_range, str(map_range))
+        if stroke_map is None:
+            raise UserError(f"--map-range {map_range[0]:g},{map_range[1]:g} needs a --stroke-map")
     if bool(strokes) + (stroke_map is not None) + (stroke_per_side is not None) > 1:
         raise UserError(
             f"give one of strokes, stroke_map and stroke_per_side, got {list(strokes)}, {stroke_map} and "

@@ -37,17 +37,19 @@ def plan(
     scale_labels: Sequence[str],
     force: bool,
     check_photo: Callable[[Path], None] = lambda photo: None,
+    also_read: Sequence[Path] = (),
 ) -> Plan:
     """`scale_labels` go into the file names when there are several; then there is a contact sheet too.
 
     `out` with a picture suffix is a file, anything else a folder, in which input folders keep their structure.
-    `check_photo` may refuse a photo (UserError) before the folder is made.
+    `check_photo` may refuse a photo (UserError) before the folder is made. `also_read`, a stroke map, is no more
+    overwritten than a photo.
     """
     check_kind(out)
     made = _file_plan(inputs, out, scale_labels) if is_picture(out) else _folder_plan(inputs, out, scale_labels)
     for job in made.jobs:
         check_photo(job.photo)
-    check_outputs(made.outputs, out, inputs=[job.photo for job in made.jobs], force=force)
+    check_outputs(made.outputs, out, inputs=[*(job.photo for job in made.jobs), *also_read], force=force)
     return made
 
 

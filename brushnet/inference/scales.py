@@ -30,9 +30,14 @@ def parse_per_side(text: str) -> float:
 def parse_range(text: str) -> tuple[float, float]:
     """Two scales, for `--map-range`: that of black and that of white."""
     scales = [_number(part) for part in text.split(",")]
-    if len(scales) != 2 or any(math.isnan(scale) for scale in scales):
-        raise UserError(f"--map-range must be two numbers above 0 with a comma between (0.5,2), got {text!r}")
+    check_range(scales, repr(text))
     return scales[0], scales[1]
+
+
+def check_range(scales: Sequence[float], got: str) -> None:
+    """UserError unless they are two, finite and above 0."""
+    if len(scales) != 2 or not all(math.isfinite(scale) and scale > 0 for scale in scales):
+        raise UserError(f"--map-range must be two numbers above 0 with a comma between (0.5,2), got {got}")
 
 
 def labels(scales: Sequence[float]) -> list[str]:

@@ -98,6 +98,7 @@ def stylize_files(
         scale_labels=[brush.label for brush in brushes],
         force=force,
         check_photo=lambda photo: _check(brushes, photo),
+        also_read=[map_path] if map_path else [],
     )
     with torch.inference_mode():
         finishing = partial(finish, strength=strength, preserve_colour=preserve_colour)

@@ -1,6 +1,7 @@
 """What photos are painted with, as `brushnet stylize` is asked for it."""
 
 import logging
+import math
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,9 @@ def test_map_range_beyond_the_trained_one_is_said_once_for_all_photos(tmp_path, 
         ),
         ({"stroke_per_side": 1.0}, r"^give one of strokes, stroke_map and stroke_per_side, got \[\], .* and 1\.0$"),
         ({"stroke_map": None, "map_range": (1, 2)}, r"^--map-range 1,2 needs a --stroke-map$"),
+        ({"map_range": (0, 2)}, r"^--map-range must be two numbers above 0 .*, got \(0, 2\)$"),
+        ({"map_range": (1, math.inf)}, r"^--map-range must be two numbers above 0 .*, got \(1, inf\)$"),
+        ({"map_range": (1,)}, r"^--map-range must be two numbers above 0 .*, got \(1,\)$"),
         ({"stroke_map": "gone.png"}, r"^--stroke-map gone\.png: no such file; give a grey picture$"),
     ],
 )
@@ -70,6 +74,14 @@ def test_wrong_map_is_refused_before_anything_is_written(tmp_path, model, photo,
     with pytest.raises(UserError, match=message):
         stylize_files(model, [photo], tmp_path / "out", **{"stroke_map": save_map(255), **request_})
     assert not (tmp_path / "out").exists()
+
+
+def test_map_is_never_overwritten(tmp_path, model, photo, save_map):
+    path = save_map(9)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"^-o .*map9\.png would overwrite the input .*map9\.png; choose another$"):
+        stylize_files(model, [photo], path, stroke_map=path, force=True)
+    assert path.read_bytes() == before
 
 
 def test_map_of_another_shape_than_one_of_the_photos_is_refused_before_anything_is_written(
