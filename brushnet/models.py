@@ -87,7 +87,7 @@ class StyleModel:
         must have the photo's aspect ratio; it is smoothed, and needs no more than a point for every 16 px of the photo.
         `style` is a name or index of `style_names`, by default the first, or a mixture: {"a": 0.3, "b": 0.7}.
         """
-        _check_photo(photo_B3HW)
+        check_photo(photo_B3HW)
         scales_B1hw = self._as_map(self.fit_stroke(stroke, strict=strict), photo_B3HW.shape)
         # Only conditioned networks are told: the others saw log2 s = 0 throughout their training.
         log2_stroke = scales_B1hw.log2() if self.stroke_mode == "conditioned" else torch.zeros(1, 1, 1, 1)
@@ -133,12 +133,13 @@ class StyleModel:
             check_aspect((values.shape[2], values.shape[3]), (height, width))
             return values
         raise UserError(
-            f"stroke must be one number, {batch} numbers (one a photo) or a map (1 or {batch}, 1, h, w), "
+            f"stroke must be one number, one for each photo (B,) or a map (1 or B, 1, h, w), here with B = {batch}, "
             f"got shape {tuple(values.shape)}"
         )
 
 
-def _check_photo(photo: Tensor) -> None:
+def check_photo(photo: Tensor) -> None:
+    """UserError for what a model cannot paint, as a single picture without its batch axis."""
     fits = isinstance(photo, Tensor) and photo.ndim == 4 and photo.shape[1] == 3 and photo.is_floating_point()
     if not fits or photo.numel() == 0:
         got = f"{photo.dtype} {tuple(photo.shape)}" if isinstance(photo, Tensor) else type(photo).__name__
@@ -147,7 +148,8 @@ def _check_photo(photo: Tensor) -> None:
 
 def _positive(stroke: float | Tensor) -> Tensor:
     if not isinstance(stroke, (int, float, Tensor)) or isinstance(stroke, bool):
-        raise UserError(f"stroke must be a number above 0 or a tensor of such, got {stroke!r}")
+        got = repr(stroke) if isinstance(stroke, (str, bool)) else type(stroke).__name__  # an array takes many lines
+        raise UserError(f"stroke must be a number above 0 or a tensor of such, got {got}")
     values = torch.as_tensor(stroke).double()
     wrong = ~(values.isfinite() & (values > 0))
     if values.numel() == 0 or wrong.any():

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from brushnet import images
 from brushnet.errors import UserError
-from brushnet.models import StyleModel
+from brushnet.models import StyleModel, check_photo
 from brushnet.style_mix import Style
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ def paint_per_side(
 
     Says, by the photo's `name`, where it had to be painted at another size; UserError if `strict`.
     """
+    check_photo(photo_B3HW)
     height, width = photo_B3HW.shape[-2:]
     size = sizing(model, (height, width), per_side, strict=strict, name=name)
     if size.painted_px == size.short_px:

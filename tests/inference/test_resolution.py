@@ -96,6 +96,11 @@ class TestPaintPerSide:
         strokes = (preview - images.resize(images.resize(preview, 25, 37), 102, 150)).square().mean().sqrt()
         assert off < 0.35 * strokes
 
+    @pytest.mark.parametrize("photo", [torch.rand(1, 3, 0, 40), torch.rand(3, 9, 40), [0.5]])
+    def test_what_is_no_photo_is_refused(self, model, photo):
+        with pytest.raises(UserError, match=r"^photo must be a float tensor \(B, 3, H, W\) with RGB in \[0, 1\], got "):
+            paint_per_side(model, photo, 1.0)
+
     def test_thin_picture(self, model):
         assert paint_per_side(model, torch.rand(1, 3, 1, 40), 1.0).shape == (1, 3, 1, 40)
 
