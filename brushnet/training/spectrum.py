@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.targets import on_grid
 
 BANDS = 5  # octaves, from 1 to 2 px up to 16 to 32 px
 # Lightness and two opponent colours. Strokes show in the first; it counts for more.
@@ -63,10 +64,6 @@ class SpectrumTarget:
         return (squares * squares.new_tensor(WEIGHTS)).mean(dim=(1, 2))
 
     def _wanted(self, log2_stroke_B: Tensor, style_B: Tensor) -> Tensor:
-        last = len(self.octaves) - 1
-        step = float(self.octaves[1] - self.octaves[0]) if last else 1.0
-        place_B = ((log2_stroke_B.cpu() - float(self.octaves[0])) / step).clamp(0, last)
-        low_B = place_B.floor().long().clamp(max=max(0, last - 1))
-        part_B11 = (place_B - low_B).view(-1, 1, 1).to(self.energies)
-        style_B, low_B = style_B.to(self.energies.device), low_B.to(self.energies.device)
-        return torch.lerp(self.energies[style_B, low_B], self.energies[style_B, (low_B + 1).clamp(max=last)], part_B11)
+        low_B, part_B = (each.to(self.energies.device) for each in on_grid(self.octaves, log2_stroke_B))
+        high_B, style_B = (low_B + 1).clamp(max=len(self.octaves) - 1), style_B.to(low_B.device)
+        return torch.lerp(self.energies[style_B, low_B], self.energies[style_B, high_B], part_B.view(-1, 1, 1))

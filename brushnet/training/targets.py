@@ -62,19 +62,10 @@ class StyleBank:
 
     def target(self, log2_stroke_B: Tensor, style_B: Tensor) -> dict[Key, StyleTarget]:
         """Target of each sample at its scale (octaves) and for its painting (index)."""
-        low, part = self._locate(log2_stroke_B)
+        low, part = on_grid(self.octaves, log2_stroke_B)
         return {
             key: self._interpolate(rows, low + style_B * len(self.octaves), part) for key, rows in self.rows.items()
         }
-
-    def _locate(self, log2_stroke_B: Tensor) -> tuple[Tensor, Tensor]:
-        last = len(self.octaves) - 1
-        if last == 0:
-            return torch.zeros_like(log2_stroke_B, dtype=torch.long), torch.zeros_like(log2_stroke_B)
-        step = float(self.octaves[1] - self.octaves[0])
-        place = ((log2_stroke_B - float(self.octaves[0])) / step).clamp(0, last)
-        low = place.floor().long().clamp(max=last - 1)
-        return low, place - low
 
     def _interpolate(self, rows: Statistics, low_B: Tensor, part_B: Tensor) -> StyleTarget:
         device = rows.mean.device
@@ -83,6 +74,17 @@ class StyleBank:
         matrix = torch.lerp(rows.matrix[low_B], rows.matrix[high_B], part_B.view(-1, 1, 1))
         mean = torch.lerp(rows.mean[low_B], rows.mean[high_B], part_B.view(-1, 1))
         return target_of(Statistics(matrix, mean))
+
+
+def on_grid(octaves_K: Tensor, log2_stroke_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Index of the grid point below each scale, and which part of the step to the next lies between them. Both (B,)."""
+    last = len(octaves_K) - 1
+    if last == 0:
+        return torch.zeros_like(log2_stroke_B, dtype=torch.long), torch.zeros_like(log2_stroke_B)
+    step = float(octaves_K[1] - octaves_K[0])
+    place = ((log2_stroke_B - float(octaves_K[0])) / step).clamp(0, last)
+    low = place.floor().long().clamp(max=last - 1)
+    return low, place - low
 
 
 class CropTargets:
