@@ -48,6 +48,7 @@ def test_experiments_say_what_is_not_yet_known_of_them(name):
 def test_johnson_compares_whole_uncentred_gram_matrices_and_nothing_else():
     cfg = compose(["experiment=johnson"])
     assert (cfg.loss.statistic, cfg.loss.mean_weight, cfg.loss.style_weight) == ("gram", 0, 5)
+    assert (cfg.loss.spectrum_weight, cfg.loss.content_follows_stroke, cfg.net.trunk) == (0, False, "plain")
     assert (cfg.style.target, compose(["experiment=card"]).style.target) == ("bank", "crop")
 
 
