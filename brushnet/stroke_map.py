@@ -13,7 +13,7 @@ from brushnet.errors import UserError
 
 ASPECT_TOLERANCE = 0.02
 CELL_PX = 16  # of the picture; finer than strokes and than the network's receptive field
-MOST_CELLS = 96  # a side: the network turns each cell into some 1,600 numbers, so 96 x 96 into 60 MB
+MOST_CELLS = 96  # a side: the network turns each cell into some 1,900 numbers, so 96 x 96 into 70 MB
 SMOOTHING_CELLS = 1.0  # standard deviation
 
 

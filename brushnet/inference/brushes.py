@@ -44,14 +44,15 @@ class ScaleBrush:
 
 @dataclass(frozen=True)
 class MapBrush:
-    """A scale for each point."""
+    """A scale for each point. `size`, height and width, is that of the file."""
 
     stroke_11hw: Tensor
+    size: tuple[int, int]
     path: Path
     label: str = "map"
 
     def check(self, photo: Path) -> None:
-        check_map_fits(self.stroke_11hw, photo, map_path=self.path)
+        check_map_fits(self.size, photo, map_path=self.path)
 
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return model(photo_13HW, self.stroke_11hw, style=style)
@@ -120,4 +121,4 @@ def _map_brush(model: StyleModel, path: Path, scales: tuple[float, float], *, st
         )
     fitted = model.fit_stroke(read_map(path, black=scales[0], white=scales[1]), strict=strict)
     assert isinstance(fitted, Tensor)
-    return MapBrush(fitted, path)
+    return MapBrush(fitted, images.size(path), path)

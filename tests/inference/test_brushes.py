@@ -85,9 +85,10 @@ def test_map_is_never_overwritten(tmp_path, model, photo, save_map):
 
 
 def test_map_of_another_shape_than_one_of_the_photos_is_refused_before_anything_is_written(
-    tmp_path, model, photo, save_photo, save_map
+    tmp_path, model, photo, save_photo, save_map, monkeypatch
 ):
     other = save_photo(tmp_path / "tall.jpg", (64, 96))
+    monkeypatch.setattr("brushnet.inference.map_file.MOST_PX", 24)
     with pytest.raises(UserError, match=r"map9\.png is 48 x 32 px, .*tall\.jpg 64 x 96; the map must have the photo's"):
         stylize_files(model, [photo, other], tmp_path / "out", stroke_map=save_map(9))
     assert not (tmp_path / "out").exists()

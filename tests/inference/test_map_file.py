@@ -7,7 +7,9 @@ from PIL import Image
 
 from brushnet import images
 from brushnet.errors import UserError
+from brushnet.inference import map_file
 from brushnet.inference.map_file import check_map_fits, read_map
+from brushnet.stroke_map import fit_map
 
 
 def save_grey(path, levels_HW, dtype=np.uint8):
@@ -49,6 +51,17 @@ def test_colours_count_by_luma_and_transparency_does_not(tmp_path, mode):
     )  # fmt: skip
 
 
+def test_large_map_is_reduced_which_the_network_does_not_see(tmp_path, monkeypatch):
+    blocks = np.kron(np.random.default_rng(1).integers(0, 256, (6, 9)), np.ones((50, 50)))
+    path = save_grey(tmp_path / "map.png", blocks)
+    whole = read_map(path, black=0.35, white=2.8)
+    monkeypatch.setattr(map_file, "MOST_PX", 150)
+    reduced = read_map(path, black=0.35, white=2.8)
+    assert (whole.shape, reduced.shape) == ((1, 1, 300, 450), (1, 1, 100, 150))
+    on_grid = [fit_map(each.log2(), (480, 720)) for each in (whole, reduced)]
+    torch.testing.assert_close(*on_grid, atol=0.01, rtol=0)
+
+
 def test_missing_map(tmp_path):
     with pytest.raises(UserError, match=r"^--stroke-map .*gone\.png: no such file; give a grey picture$"):
         read_map(tmp_path / "gone.png", black=1, white=2)
@@ -68,12 +81,12 @@ def test_level_that_is_not_a_number(tmp_path):
 
 def test_photo_of_another_shape_is_refused_by_both_sizes(tmp_path, save_photo):
     photo = save_photo(tmp_path / "a.jpg", (30, 21))
-    check_map_fits(torch.ones(1, 1, 42, 60), photo, map_path=tmp_path / "m.png")
+    check_map_fits((42, 60), photo, map_path=tmp_path / "m.png")
     with pytest.raises(
         UserError,
         match=r"^--stroke-map .*m\.png is 60 x 60 px, .*a\.jpg 30 x 21; the map must have the photo's aspect ratio$",
     ):
-        check_map_fits(torch.ones(1, 1, 60, 60), photo, map_path=tmp_path / "m.png")
+        check_map_fits((60, 60), photo, map_path=tmp_path / "m.png")
 
 
 def test_photo_held_sideways_counts_upright(tmp_path, save_photo):
@@ -81,9 +94,9 @@ def test_photo_held_sideways_counts_upright(tmp_path, save_photo):
     exif[0x0112] = 6
     photo = save_photo(tmp_path / "a.jpg", (60, 20), exif=exif)
     assert images.size(photo) == (60, 20)
-    check_map_fits(torch.ones(1, 1, 30, 10), photo, map_path=tmp_path / "m.png")
+    check_map_fits((30, 10), photo, map_path=tmp_path / "m.png")
 
 
 def test_broken_photo_is_left_to_the_painting(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"broken")
-    check_map_fits(torch.ones(1, 1, 30, 10), tmp_path / "a.jpg", map_path=tmp_path / "m.png")
+    check_map_fits((30, 10), tmp_path / "a.jpg", map_path=tmp_path / "m.png")
