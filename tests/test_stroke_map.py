@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from brushnet.errors import UserError
 from brushnet.stroke_map import MOST_CELLS, check_aspect, fit_map
@@ -47,6 +48,14 @@ def test_a_hard_edge_becomes_a_smooth_transition_and_the_levels_stay():
     assert (steps >= -1e-6).all()
     assert steps.max() < 0.5 * 3
     torch.testing.assert_close(row[[0, 14, 25, 39]], torch.tensor([0.0, 0.0, 3.0, 3.0]), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize(("side_px", "wide_px"), [(640, 50), (3200, 96)])
+def test_the_transition_is_as_wide_as_the_readme_says(side_px, wide_px):
+    levels = torch.zeros(1, 1, 8, side_px)
+    levels[..., side_px // 2 :] = 1.0
+    row = F.interpolate(fit_map(levels, (8, side_px)), (8, side_px), mode="bilinear")[0, 0, 0]
+    assert int(((row > 0.1) & (row < 0.9)).sum()) == pytest.approx(wide_px, rel=0.1)
 
 
 def test_between_the_points_of_a_coarse_map_the_octaves_are_interpolated():
