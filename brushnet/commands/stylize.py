@@ -38,7 +38,7 @@ def add_arguments(parser: Parser) -> None:
                         metavar="WAY",
                         help="paint in the photo's colours. luminance (default): each place keeps its colour, strokes "
                         "that differ in colour alone vanish; histogram: the painting's colours are moved to the "
-                        "photo's, all strokes stay, but a thing may change colour. Before --strength")  # fmt: skip
+                        "photo's, all strokes stay, but a thing may change colour. Done before --strength")  # fmt: skip
     paintings = parser.add_mutually_exclusive_group()
     paintings.add_argument("--style", metavar="NAME", help="of a model with several paintings; default: the first")
     paintings.add_argument("--mix", metavar="A=W,B=W", help="a mixture of its paintings, e.g. a=0.3,b=0.7")

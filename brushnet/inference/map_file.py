@@ -14,7 +14,8 @@ MOST_PX = 1024  # a side: the network is given fewer than 100 points, and copies
 def read_map(path: Path, *, black: float, white: float) -> Tensor:
     """Stroke scales, (1, 1, h, w), a large map reduced. UserError names the file and what is wrong with it."""
     if not path.is_file():
-        raise UserError(f"--stroke-map {path}: no such file; give a grey picture")
+        wrong = "a folder" if path.is_dir() else "no such file"
+        raise UserError(f"--stroke-map {path}: {wrong}; give a grey picture")
     try:
         grey_11HW = images.read_grey(path)
     except ImageError as error:

@@ -63,6 +63,8 @@ def test_large_map_is_reduced_which_the_network_does_not_see(tmp_path, monkeypat
 
 
 def test_missing_map(tmp_path):
+    with pytest.raises(UserError, match=rf"^--stroke-map {tmp_path}: a folder; give a grey picture$"):
+        read_map(tmp_path, black=1, white=2)
     with pytest.raises(UserError, match=r"^--stroke-map .*gone\.png: no such file; give a grey picture$"):
         read_map(tmp_path / "gone.png", black=1, white=2)
 
