@@ -19,7 +19,7 @@ REFUSED = [
     (["stroke.min=0"], r"stroke\.min must be at least 0\.05 and at most 20 s, got 0"),
     (["trainer.crop_px=63"],
      r"trainer\.crop_px must be at least 64 with loss\.pyramid_levels=3 \(the coarsest level needs 16 px\), got 63"),
-    (["loss.content_level=3"], r"loss\.content_level must be below loss\.pyramid_levels=3, got 3"),
+    (["loss.content_level=4"], r"trainer\.crop_px must be at least 256 with loss\.content_level=4 .* got 128"),
     (["loss.style_layers=[{name: relu9}]"], r"loss\.style_layers must name layers .*relu1_1, .*relu5_4\), got relu9"),
     (["loss.style_layers=[{name: relu3_4}]", "lossnet=vgg16"], r"loss\.style_layers must name layers .*got relu3_4"),
     (["loss.style_layers=[{name: relu4_1}]", "lossnet=compact"],

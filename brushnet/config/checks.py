@@ -78,17 +78,17 @@ def known_layers(cfg: Config) -> list[str]:
 
 
 def _check_pyramid(cfg: Config) -> None:
-    levels, crop_px = cfg.loss.pyramid_levels, cfg.trainer.crop_px
-    needed_px = SMALLEST_LEVEL_PX * 2 ** (levels - 1)
-    if crop_px < needed_px:
-        raise ConfigError(
-            f"trainer.crop_px must be at least {needed_px} with loss.pyramid_levels={levels} "
-            f"(the coarsest level needs {SMALLEST_LEVEL_PX} px), got {crop_px}"
-        )
-    if cfg.loss.content_level >= levels:
-        raise ConfigError(
-            f"loss.content_level must be below loss.pyramid_levels={levels}, got {cfg.loss.content_level}"
-        )
+    coarsest = {
+        f"loss.pyramid_levels={cfg.loss.pyramid_levels}": cfg.loss.pyramid_levels - 1,
+        f"loss.content_level={cfg.loss.content_level}": cfg.loss.content_level,
+    }
+    for option, level in coarsest.items():
+        needed_px = SMALLEST_LEVEL_PX * 2**level
+        if cfg.trainer.crop_px < needed_px:
+            raise ConfigError(
+                f"trainer.crop_px must be at least {needed_px} with {option} "
+                f"(the coarsest level needs {SMALLEST_LEVEL_PX} px), got {cfg.trainer.crop_px}"
+            )
 
 
 def _check_smallest_style(cfg: Config) -> None:
