@@ -1,5 +1,6 @@
 """A progress line on standard error: on a terminal it is redrawn, elsewhere a line is written every ten seconds."""
 
+import logging
 import shutil
 import sys
 import time
@@ -22,11 +23,21 @@ class Progress:
         self.drawn = False
 
     def __enter__(self) -> Self:
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(self._clear_line)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for handler in logging.getLogger().handlers:
+            handler.removeFilter(self._clear_line)
         if self.drawn:
             print(file=sys.stderr)
+
+    def _clear_line(self, record: logging.LogRecord) -> bool:
+        """A message begins a line of its own, where the progress stood; that is drawn anew below it."""
+        if self.drawn:
+            print(f"\r{'':<{shutil.get_terminal_size().columns - 1}}\r", end="", file=sys.stderr, flush=True)
+        return True
 
     def show(self, done: int, total: int, detail: str = "") -> None:
         now = time.monotonic()
