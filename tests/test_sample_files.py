@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import brushnet
 from brushnet import config, images, samples
@@ -119,3 +120,16 @@ def test_embedded_models_tell_how_they_were_trained_and_take_a_stroke(name: str)
     photo = images.read(DATA / "photos" / "cat.jpg")[..., :128, :128]
     fine, broad = model(photo, stroke=0.5), model(photo, stroke=2.0)
     assert (fine - broad).abs().mean() > 0.02
+
+
+@pytest.mark.parametrize("name", ["starry-night", "the-scream"])
+def test_each_half_of_a_two_level_map_is_painted_as_the_whole_is_with_its_stroke(name: str) -> None:
+    photo = images.read(DATA / "photos" / "temple.jpg")[..., :256, :384]
+    model = brushnet.load(name)
+    two_levels = torch.full((1, 1, 16, 24), 0.5)
+    two_levels[..., 12:] = 2.0
+    mapped, fine, broad = (model(photo, stroke=stroke) for stroke in (two_levels, 0.5, 2.0))
+    left, right = slice(0, 128), slice(256, 384)  # beyond the transition
+    for half, own, other in ((left, fine, broad), (right, broad, fine)):
+        to_own, to_other = ((mapped - each)[..., half].abs().mean() for each in (own, other))
+        assert to_own < 0.5 * to_other
