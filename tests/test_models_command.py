@@ -70,7 +70,7 @@ def test_the_table_is_aligned(embed, capsys):
     out, err = listed(capsys)
     assert err == ""
     headings, starry, two = out.splitlines()
-    cells = ["starry-night", "starry night", "0.35 to 2.8 (conditioned)", "256 px", "0.0 MB", "1200", "vgg19", "cuda:0",
+    cells = ["starry-night", "starry night", "0.35 to 2.8 (conditioned)", "256 px", "0.1 MB", "1200", "vgg19", "cuda:0",
              "11 min"]  # fmt: skip
     starts = [
         headings.index(title) for title in ("NAME", "PAINT", "STROKE", "REF", "SIZE", "STEPS", "LOSS", "DEV", "TIME")
@@ -78,7 +78,7 @@ def test_the_table_is_aligned(embed, capsys):
     ends = [*starts[1:], None]
     assert [starry[start:end].strip() for start, end in zip(starts, ends, strict=True)] == cells
     assert [two[start:end].strip() for start, end in zip(starts, ends, strict=True)] == [
-        "two", "a and 2 more", "1 (fixed)", "256 px", "0.0 MB", "5", "-", "-", "62 s"
+        "two", "a and 2 more", "1 (fixed)", "256 px", "0.1 MB", "5", "-", "-", "62 s"
     ]  # fmt: skip
 
 

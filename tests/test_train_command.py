@@ -23,8 +23,8 @@ class Build:
         self.errors = {}
         self.saves = True
 
-    def train(self, cfg, out_dir, *, resume_from=None, allow_pipe=False, command=None):
-        asked = {"resume_from": resume_from, "allow_pipe": allow_pipe, "command": command}
+    def train(self, cfg, out_dir, *, resume_from=None, allow_pipe=False, command=None, given=()):
+        asked = {"resume_from": resume_from, "allow_pipe": allow_pipe, "command": command, "given": given}
         self.calls.append(SimpleNamespace(cfg=cfg, out_dir=out_dir, **asked))
         if error := self.errors.get(len(self.calls)):
             raise error
