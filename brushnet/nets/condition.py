@@ -1,7 +1,7 @@
 """What the network is told (stroke scale, style) and how: conditional instance norm.
 
-Shape letters: B batch, C channels, H W feature size, h w size of the stroke map (1 x 1 for a single number), N its
-points, K styles (paintings), n those of them that a sample mixes, E embedding, A affine values of all norm layers.
+Shape letters: B batch, C channels, H W feature size, h w size of the stroke map (1 x 1 for a single number), K
+styles (paintings), n those of them that a sample mixes, E embedding, A affine values of all norm layers.
 """
 
 import math

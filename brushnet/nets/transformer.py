@@ -8,7 +8,7 @@ Its residual blocks work at a resolution that goes with the stroke scale: to the
 what is learned at one scale holds for all, a large brush sees far and passes on no detail finer than itself, and is
 cheaper to paint with. A block at a quarter of the resolution then draws the strokes sharply.
 
-Shape letters: B batch, C channels, H W picture size, h w size of the stroke map, K styles, N brushes.
+Shape letters: B batch, C channels, H W picture size, h w size of the stroke map, K styles.
 """
 
 import math
@@ -123,7 +123,7 @@ class ResidualTransformer(nn.Module):
         if self.trunk == "plain":
             feats, in_trunk = self._blocks(feats, self.residual, trunk, known[1])
         else:
-            feats, in_trunk = self._scaled_trunk(feats, log2_stroke, style_weights, known[1])
+            feats, in_trunk = self._scaled_trunk(feats, log2_stroke, style_weights, trunk, known[1])
         painting, in_tail = self._decode(feats, tail, known[2])
         return painting[..., :height, :width], [*in_head, *in_trunk, *in_tail]
 
@@ -157,21 +157,32 @@ class ResidualTransformer(nn.Module):
         return torch.sigmoid(self.last(feats)), used
 
     def _scaled_trunk(
-        self, feats: Tensor, log2_stroke: Tensor, style_weights: Tensor, moments: list[Moments] | None
+        self,
+        feats: Tensor,
+        log2_stroke: Tensor,
+        style_weights: Tensor,
+        affines: list[Affine],
+        moments: list[Moments] | None,
     ) -> Normed:
-        """The residual blocks with every brush that is asked for, each at its resolution, put together again."""
+        """The residual blocks with every brush that is asked for, each at its resolution, put together again.
+
+        `affines` are those of the condition as it is; the brushes of a map have their own.
+        """
         size = feats.shape[-2:]
         rows: list[Tensor | float] = [0.0] * len(feats)
         used: list[Moments] = []
         for brush in brushes(log2_stroke, len(feats)):
             whole = len(brush.samples) == len(feats)
             few = feats if whole else feats[brush.samples]
-            weights = style_weights if whole or len(style_weights) == 1 else style_weights[brush.samples]
-            affines = self._split(self.condition(log2_stroke.new_full((1, 1, 1, 1), brush.octaves), weights))[1]
+            if brush.share is not None:
+                weights = style_weights if whole or len(style_weights) == 1 else style_weights[brush.samples]
+                own = self._split(self.condition(log2_stroke.new_full((1, 1, 1, 1), brush.octaves), weights))[1]
+            else:
+                own = affines if whole else [(scale[brush.samples], shift[brush.samples]) for scale, shift in affines]
             known = moments[len(used) :] if moments is not None else None
             zoom = max(FINEST, 2.0**brush.octaves)
             few = _resize(few, [max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in size])
-            few, of_brush = self._blocks(few, self.residual, affines, known)
+            few, of_brush = self._blocks(few, self.residual, own, known)
             few = _resize(few, size)
             used += of_brush
             if brush.share is not None:

@@ -97,9 +97,10 @@ class StyleTraining(pl.LightningModule):
             step_octaves=self.bank_step_octaves,
             device=self.device,
         )
-        self.spectrum = SpectrumTarget(
-            self.paintings, self.stroke, step_octaves=self.bank_step_octaves, device=self.device
-        )
+        if self.spec.spectrum_weight:
+            self.spectrum = SpectrumTarget(
+                self.paintings, self.stroke, step_octaves=self.bank_step_octaves, device=self.device
+            )
         self.crops = CropTargets(
             self.bank, self.paintings, self.lossnet, self.spec, crop_px=self.crop_px, seed=self.seed
         )

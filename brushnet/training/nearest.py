@@ -19,6 +19,7 @@ from brushnet.training.objective import loss_terms
 from brushnet.training.targets import StyleBank
 
 
+@torch.no_grad()
 def start_at_nearest(
     nets: Sequence[ResidualTransformer],
     bank: StyleBank,
@@ -30,26 +31,12 @@ def start_at_nearest(
     lossnet: LossNetwork,
     spec: LossSpec,
 ) -> None:
-    """Copies into the last `added` paintings of all nets (of equal weights) what belongs to the nearest before them."""
-    losses = _style_losses(nets[0], bank, photo_B3HW, added, stroke, scales, lossnet, spec)
-    for new, nearest in enumerate(losses.argmin(dim=0).tolist()):
-        for net in nets:
-            net.condition.copy_painting(nearest, to=len(losses) + new)
+    """Copies into the last `added` paintings of all nets (of equal weights) what belongs to the nearest before them.
 
-
-@torch.no_grad()
-def _style_losses(
-    net: ResidualTransformer,
-    bank: StyleBank,
-    photo_B3HW: Tensor,
-    added: int,
-    stroke: StrokeRange,
-    scales: Sequence[float],
-    lossnet: LossNetwork,
-    spec: LossSpec,
-) -> Tensor:
-    """Of each painting at hand, against each of the bank's, which are the added ones. Returns (kept, added)."""
-    kept, batch = net.styles - added, len(photo_B3HW)
+    That is the one whose pictures have the smallest style loss against the added painting, which are those of the bank.
+    """
+    net, batch = nets[0], len(photo_B3HW)
+    kept = net.styles - added
     losses = torch.zeros(kept, added)
     for index in range(kept):
         weights_1K = torch.eye(net.styles, device=photo_B3HW.device)[index : index + 1]
@@ -61,4 +48,6 @@ def _style_losses(
                 terms = loss_terms(painting, photo_B3HW, targets, lossnet=lossnet, spec=spec)
                 style = sum(term.mean() for name, term in terms.items() if name.startswith("style/"))
                 losses[index, new] += float(style)
-    return losses
+    for new, nearest in enumerate(losses.argmin(dim=0).tolist()):
+        for each in nets:
+            each.condition.copy_painting(nearest, to=kept + new)
