@@ -121,6 +121,9 @@ class StyleTraining(pl.LightningModule):
                 spec=self.spec,
             )
 
+    def on_train_batch_start(self, batch: Any, batch_index: int) -> int | None:
+        return -1 if self.trainer.should_stop else None  # asked for since the last step: this one is left for a resume
+
     @property
     def seconds_trained(self) -> float:
         """Over all sessions of the run."""

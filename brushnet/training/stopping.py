@@ -38,7 +38,8 @@ class StopOnSignal(pl.Callback):
         if signal.getsignal(signal.SIGINT) == self._receive:
             signal.signal(signal.SIGTERM, self._receive)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
+    def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
+        # Not at the end of a step: Lightning would validate before it stops, which an unbroken run does not do there.
         if trainer.strategy.reduce_boolean_decision(self.received is not None, all=False):
             self.received = self.received or signal.SIGTERM  # told by another rank
             trainer.should_stop = True
