@@ -5,14 +5,17 @@ Everything is decoded by Pillow: as fast as torchvision.io (0.8 and 0.7 ms for a
 which is deprecated since torchvision 0.29 and knows neither CMYK nor TIFF nor 16 bits.
 """
 
+import errno
 import io
 import os
+import stat
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -48,9 +51,13 @@ _TURNS = {  # EXIF orientation -> what sets the picture upright
 _SIDEWAYS = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))  # height and width change places
 # What Pillow raises on broken files: tried on a million mutilated JPEGs and on 200,000 pictures of all other kinds.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError)
+# Of a file system: longer names than it takes, or (FAT) with characters that it does not take.
+_REFUSED_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+_PARTIAL_CHARS = 40  # the temporary name of a long one must not be too long
 _STRIP_PIXELS = 1 << 20  # converted at a time: whole copies of a 200 megapixel picture would be gigabytes
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm would go off at 89 megapixels, a good camera's picture
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata, of a file they do not name
 
 
 def decode(data: bytes, *, short_side_px: int | None = None) -> Tensor:
@@ -59,12 +66,7 @@ def decode(data: bytes, *, short_side_px: int | None = None) -> Tensor:
     `short_side_px` allows a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size as long as its short side keeps that
     many pixels: a camera's photo then takes 20 ms and not 200. Raises ImageError with the cause.
     """
-    with _opened(data) as picture:
-        if short_side_px is not None:
-            picture.draft(None, (short_side_px, short_side_px))
-        picture.load()
-        pixels_HWC = _rgb(_upright(picture))
-    return torch.from_numpy(pixels_HWC).permute(2, 0, 1)
+    return _decode(io.BytesIO(data), short_side_px)
 
 
 def read(path: str | os.PathLike[str]) -> Tensor:
@@ -74,7 +76,8 @@ def read(path: str | os.PathLike[str]) -> Tensor:
 
 def read_uint8(path: str | os.PathLike[str], *, short_side_px: int | None = None) -> Tensor:
     """uint8 (3, H, W). `short_side_px` as for `decode`."""
-    return decode(_bytes(path), short_side_px=short_side_px)
+    with _file(path) as file:
+        return _decode(file, short_side_px)
 
 
 def read_grey(path: str | os.PathLike[str]) -> Tensor:
@@ -82,14 +85,14 @@ def read_grey(path: str | os.PathLike[str]) -> Tensor:
 
     Errors as for `read`; ImageError also where a level is no finite number, as a TIFF of floats can have it.
     """
-    with _opened(_bytes(path)) as picture:
+    with _file(path) as file, _opened(file) as picture:
         picture.load()
         return torch.from_numpy(_grey(_upright(picture)))[None, None]
 
 
 def size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Height and width of an upright picture, from its header. Errors as for `read`."""
-    with _opened(_bytes(path)) as picture:
+    """Height and width of an upright picture, from its header: the rest is not read. Errors as for `read`."""
+    with _file(path) as file, _opened(file) as picture:
         turned = _turn(picture) in _SIDEWAYS
         return (picture.width, picture.height) if turned else (picture.height, picture.width)
 
@@ -100,7 +103,7 @@ def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95
     `quality`, 1 to 100, is that of JPEG and WebP; the other formats lose nothing.
 
     Written under a temporary name and renamed: nobody ever sees half a picture. ImageError where the format cannot hold
-    a picture of this size, BrushnetError where the disk cannot.
+    a picture of this size or the disk no such name, BrushnetError where the disk fails or is full.
     """
     path = Path(path)
     options = _SAVE_OPTIONS.get(path.suffix.lower())
@@ -110,16 +113,26 @@ def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95
         options = {**options, "quality": quality}
     image = to_uint8(image_13HW.detach()).reshape(image_13HW.shape[-3:]).cpu()
     encoded = _encode(image, options)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name[:_PARTIAL_CHARS]}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(encoded)
         os.replace(partial, path)
     except OSError as error:
-        raise BrushnetError(f"cannot write {path}: {error.strerror or error}") from error
+        kind = ImageError if error.errno in _REFUSED_NAME else BrushnetError
+        raise kind(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with suppress(OSError):  # where it could not be made, it cannot be removed
             partial.unlink()
+
+
+def _decode(file: BinaryIO, short_side_px: int | None) -> Tensor:
+    with _opened(file) as picture:
+        if short_side_px is not None:
+            picture.draft(None, (short_side_px, short_side_px))
+        picture.load()
+        pixels_HWC = _rgb(_upright(picture))
+    return torch.from_numpy(pixels_HWC).permute(2, 0, 1)
 
 
 def _encode(image_uint8: Tensor, options: dict[str, Any]) -> bytes:
@@ -166,14 +179,23 @@ def resize_short_side(image: Tensor, px: int) -> Tensor:
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """Pictures below a folder, by suffix, sorted by path; hidden files and folders are left out."""
+    """Pictures below a folder, by suffix, sorted by path; what is hidden is left out, and what is no file."""
     if not Path(folder).is_dir():
         raise UserError(f"folder not found: {folder}")
     found = []
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in files if name.lower().endswith(SUFFIXES) and name[0] != "."]
-    return sorted(found)
+    return sorted(path for path in found if not _is_waited_for(path))
+
+
+def _is_waited_for(path: Path) -> bool:
+    """A pipe or a device: who reads it may wait for ever. A link to nothing is none: reading it fails."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def sheet(
@@ -219,9 +241,11 @@ def _fit(image_13HW: Tensor, cell_px: int) -> Tensor:
     return resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
-def _bytes(path: str | os.PathLike[str]) -> bytes:
+@contextmanager
+def _file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            yield file
     except FileNotFoundError:
         raise UserError(f"picture not found: {path}") from None
     except OSError as error:
@@ -229,10 +253,10 @@ def _bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
+def _opened(file: BinaryIO) -> Iterator[Image.Image]:
     """Header read, pixels not yet. Whatever goes wrong until it is closed is an ImageError with the cause."""
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+        with Image.open(file, formats=_FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ImageError(_too_many_pixels(picture.width, picture.height))
             yield picture

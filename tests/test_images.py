@@ -1,7 +1,10 @@
 """images.py: every kind of picture arrives as upright RGB; broken ones say why."""
 
 import io
+import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import warnings
 import zlib
@@ -265,6 +268,22 @@ def test_size_is_that_of_the_upright_picture_without_its_pixels(tmp_path, orient
     assert images.size(tmp_path / "a.jpg") == size
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
+def test_size_reads_no_more_than_the_head_of_a_huge_file(tmp_path, kind):
+    path = tmp_path / "a"
+    path.write_bytes(encoded(Image.fromarray(COLOUR), kind))
+    with path.open("r+b") as file:
+        file.truncate(1 << 35)  # a hole: on the disk it is a block
+    assert images.size(path) == (12, 16)
+
+
+def test_a_huge_file_that_is_no_picture_is_not_read_whole(tmp_path):
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(1 << 35)
+    with pytest.raises(ImageError, match="not a picture, or of an unknown kind"):
+        images.read(tmp_path / "a.jpg")
+
+
 def test_size_of_what_is_no_picture(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"notes")
     with pytest.raises(ImageError, match="not a picture, or of an unknown kind"):
@@ -308,6 +327,14 @@ def test_failed_write_says_so_and_leaves_nothing(tmp_path):
         images.write(torch.zeros(1, 3, 4, 4), tmp_path / "file" / "a.png")
 
 
+def test_a_name_as_long_as_the_disk_allows_is_written_and_a_longer_one_costs_that_picture_only(tmp_path):
+    image = torch.rand(1, 3, 2, 2)
+    images.write(image, tmp_path / f"{'a' * 251}.png")
+    with pytest.raises(ImageError, match=r"cannot write .*aaa\.png: File name too long"):
+        images.write(image, tmp_path / f"{'a' * 252}.png")
+    assert [len(path.name) for path in tmp_path.iterdir()] == [255]
+
+
 def test_bytes_survive_the_way_through_floats_and_what_lies_outside_is_clamped():
     every = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(images.to_uint8(images.to_float(every)), every)
@@ -343,6 +370,23 @@ def test_list_images_is_recursive_sorted_and_blind_to_hidden_and_other_files(tmp
 
 def flat(red: float, green: float, blue: float, height: int, width: int) -> torch.Tensor:
     return torch.tensor([red, green, blue]).reshape(1, 3, 1, 1).expand(1, 3, height, width)
+
+
+def test_list_images_leaves_out_what_would_be_waited_for_and_keeps_links_to_nothing(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    assert [path.name for path in images.list_images(tmp_path)] == ["gone.jpg", "loop.jpg"]
+
+
+def test_odd_metadata_gives_no_warning_that_names_no_file(tmp_path):
+    # In a process of its own: pytest has filters of its own.
+    (tmp_path / "a.tif").write_bytes(b"II*\x00\x08\x00\x00\x00" + bytes(range(1, 256)))
+    code = f"from brushnet import images; images.size({str(tmp_path / 'a.tif')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ImageError: " in done.stderr
+    assert "Warning" not in done.stderr
 
 
 def test_sheet_places_each_picture_whole_in_its_cell():
