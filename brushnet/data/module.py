@@ -1,5 +1,6 @@
 """The Lightning data module: photos for training, endless and resumable; a few fixed ones for validation."""
 
+import hashlib
 import math
 import os
 from typing import Any
@@ -11,8 +12,10 @@ from torch.utils.data import DataLoader
 
 from brushnet import images
 from brushnet.data import split
+from brushnet.data.order import SHUFFLE_GROUPS
 from brushnet.data.photos import Batches, Photos
-from brushnet.data.sources import Source, open_source
+from brushnet.data.reading import Source
+from brushnet.data.sources import open_source
 
 
 class PhotoData(pl.LightningDataModule):
@@ -89,6 +92,19 @@ class PhotoData(pl.LightningDataModule):
         photos = [images.resize_short_side(split.load(self._val_source, number), px) for number in chosen]
         keys = [self._val_source.key(number) for number in chosen]
         return [(key, images.to_float(photo)[None].contiguous()) for key, photo in zip(keys, photos, strict=True)]
+
+    def fingerprint(self) -> str:
+        """Tells which photo has which number in training; not where they lie, and no photo is read for it.
+
+        A digest of all keys in order, of shards also their sizes, and of how many each shard holds, which the order
+        depends on. Photos of a folder that were exchanged for others of the same names are not noticed.
+        """
+        assert self.photos is not None, "setup() comes first"
+        source = self.photos.source
+        digest = hashlib.blake2b(f"photos 1, {SHUFFLE_GROUPS}, {source.groups}".encode(), digest_size=16)
+        for identity in source.identities():
+            digest.update(b"\n" + identity.encode())
+        return digest.hexdigest()
 
     def bad_counts(self) -> dict[str, int]:
         """Training photos found flawed so far, by all workers of this rank: {"broken": 1, "enlarged": 3, ...}."""

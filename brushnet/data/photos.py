@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Sampler
 
 from brushnet import images, seeds
 from brushnet.data.order import GlobalOrder
-from brushnet.data.sources import Source
+from brushnet.data.reading import Source
 from brushnet.errors import BrushnetError, ImageError
 
 log = logging.getLogger(__name__)

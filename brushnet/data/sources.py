@@ -1,18 +1,16 @@
-"""Where photos come from: a folder or shards, each read at random by sample number."""
+"""What `data.path` stands for: folders and shards, found, indexed and opened."""
 
-import bisect
 import glob
-import itertools
 import logging
 import os
 import re
 from pathlib import Path
-from typing import Protocol
 
 from webdataset.shardlists import expand_urls
 
 from brushnet import images
 from brushnet.data import index, remote
+from brushnet.data.reading import Folder, Joined, Place, Shards, Source
 from brushnet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -20,103 +18,6 @@ log = logging.getLogger(__name__)
 KINDS = ("auto", "folder", "shards")
 ALLOWED = "a folder of photos, a folder of shards, a .tar, a glob, a brace range, an https:// address, or several of \
 them joined by ::"
-
-
-class Source(Protocol):
-    """Encoded photos, numbered 0 .. len - 1."""
-
-    groups: list[int]  # how many of them each shard holds, in order
-    lost: int  # samples of shards that are cut off
-
-    def __len__(self) -> int: ...
-
-    def key(self, number: int) -> str: ...
-
-    def read(self, number: int) -> bytes: ...
-
-    def describe(self) -> str: ...
-
-
-class Folder:
-    """Photos below a folder; the key is the path below it."""
-
-    lost = 0
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.paths = [path.relative_to(folder).as_posix() for path in images.list_images(folder)]
-        self.groups = [len(self.paths)]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def key(self, number: int) -> str:
-        return _printable(self.paths[number])
-
-    def read(self, number: int) -> bytes:
-        return (self.folder / self.paths[number]).read_bytes()
-
-    def describe(self) -> str:
-        return f"{len(self)} photos in the folder {self.folder}"
-
-
-class Shards:
-    """Photos in tars, read by offset. A file is opened for each read: 15 us, and no handle to share or to leak."""
-
-    def __init__(self, shards: list[tuple[Path, index.Shard]], *, where: str, lost: int = 0) -> None:
-        self.where, self.lost = where, lost
-        self.paths = [path for path, _ in shards]
-        self.samples = [shard.samples for _, shard in shards]
-        self.groups = [len(samples) for samples in self.samples]
-        self._ends = list(itertools.accumulate(self.groups))
-
-    def __len__(self) -> int:
-        return sum(self.groups)
-
-    def key(self, number: int) -> str:
-        return _printable(self._find(number)[1].key)
-
-    def read(self, number: int) -> bytes:
-        path, sample = self._find(number)
-        with path.open("rb") as file:
-            file.seek(sample.offset)
-            return file.read(sample.size)
-
-    def describe(self) -> str:
-        lost = f" ({self.lost} lost where shards are cut off)" if self.lost else ""
-        return f"{len(self)} photos in {len(self.paths)} shards of {self.where}{lost}"
-
-    def _find(self, number: int) -> tuple[Path, index.Sample]:
-        shard = bisect.bisect_right(self._ends, number)
-        return self.paths[shard], self.samples[shard][number - self._ends[shard]]
-
-
-class Joined:
-    """Several sources, one after the other."""
-
-    def __init__(self, sources: list[Source]) -> None:
-        self.sources = sources
-        self.groups = [group for source in sources for group in source.groups]
-        self.lost = sum(source.lost for source in sources)
-        self._ends = list(itertools.accumulate(len(source) for source in sources))
-
-    def __len__(self) -> int:
-        return self._ends[-1]
-
-    def key(self, number: int) -> str:
-        source, inner = self._find(number)
-        return source.key(inner)
-
-    def read(self, number: int) -> bytes:
-        source, inner = self._find(number)
-        return source.read(inner)
-
-    def describe(self) -> str:
-        return " and ".join(source.describe() for source in self.sources)
-
-    def _find(self, number: int) -> tuple[Source, int]:
-        which = bisect.bisect_right(self._ends, number)
-        return self.sources[which], number - self._ends[which] + len(self.sources[which])
 
 
 def open_source(
@@ -201,11 +102,11 @@ def _open_shards(tars: list[str], where: str, cache: Path) -> Source:
         if folder not in indexes:
             indexes[folder] = {shard.file: shard for shard in _index_of(tar, cache) or []}
         listed = indexes[folder].get(name)
-        path = Path(tar)
-        if tar.startswith(remote.SCHEMES):
+        path, is_remote = Path(tar), tar.startswith(remote.SCHEMES)
+        if is_remote:
             path = remote.fetch(tar, cache, sha256=listed.sha256 if listed else "")
         shard, missing = _whole_samples(path, tar, listed)
-        found.append((path, shard))
+        found.append((Place(path, tar, is_remote), shard))
         lost += missing
     return Shards(found, where=where, lost=lost)
 
@@ -229,7 +130,3 @@ def _whole_samples(path: Path, name: str, listed: index.Shard | None) -> tuple[i
     if scan.cut_at_byte is not None:
         log.warning("%s is cut off at byte %d: %d photos kept, %d known to be lost", name, scan.cut_at_byte, kept, lost)
     return scan.shard, lost
-
-
-def _printable(key: str) -> str:
-    return key if key.isprintable() else ascii(key)  # it ends in logs, on terminals

@@ -2,11 +2,12 @@
 
 import hashlib
 import logging
+from collections.abc import Iterator
 
 from torch import Tensor
 
 from brushnet.data.photos import decode_photo
-from brushnet.data.sources import Source
+from brushnet.data.reading import Source
 from brushnet.errors import BrushnetError, ImageError
 
 log = logging.getLogger(__name__)
@@ -79,8 +80,15 @@ class Part:
     def key(self, number: int) -> str:
         return self.source.key(self.numbers[number])
 
+    def place(self, number: int) -> str:
+        return self.source.place(self.numbers[number])
+
     def read(self, number: int) -> bytes:
         return self.source.read(self.numbers[number])
+
+    def identities(self) -> Iterator[str]:
+        chosen = set(self.numbers)
+        return (identity for number, identity in enumerate(self.source.identities()) if number in chosen)
 
     def describe(self) -> str:
         return f"{len(self)} of {self.source.describe()}"

@@ -169,6 +169,24 @@ def test_a_folder_of_nothing_but_broken_photos_is_refused_at_once(photo_folder):
         module(folder)
 
 
+@pytest.mark.parametrize("kind", ["folder", "shards"])
+def test_the_fingerprint_stays_when_the_photos_are_moved(photo_folder, shard_folder, tmp_path, kind):
+    path = photo_folder(20) if kind == "folder" else shard_folder(20)
+    before = module(path).fingerprint()
+    moved = path.rename(tmp_path / "elsewhere")
+    assert module(moved).fingerprint() == before
+    assert module(moved, seed=3, crop_px=8, val_photos=1).fingerprint() == before
+
+
+def test_the_fingerprint_tells_other_photos_others_in_a_shard_and_others_held_out(photo_folder, shard_folder):
+    folder = photo_folder(20)
+    found = [module(folder).fingerprint(), module(folder, val_path=str(photo_folder(1, "val"))).fingerprint()]
+    (folder / "p001.jpg").rename(folder / "q001.jpg")
+    found.append(module(folder).fingerprint())
+    found += [module(shard_folder(20, each, name=f"by {each}")).fingerprint() for each in (5, 7)]
+    assert len(set(found)) == 5
+
+
 def test_sample_photos_are_whole_named_and_resized(photo_folder):
     data = module(photo_folder(3), val_path=str(photo_folder(6, "val", size=(80, 40))))
     samples = data.sample_photos(4, 20)
