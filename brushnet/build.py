@@ -234,6 +234,8 @@ def build_options(cfg: Config, out_dir: Path) -> RunOptions:
         devices=trainer.devices,
         precision=trainer.precision,
         checkpoint_every_steps=trainer.checkpoint_every_steps,
+        checkpoint_every_seconds=trainer.checkpoint_every_minutes * 60 if trainer.checkpoint_every_minutes else None,
+        keep_checkpoints=trainer.keep_checkpoints,
         validate_every_steps=trainer.validate_every_steps,
         sample_every_steps=trainer.sample_every_steps,
         log_every_steps=trainer.log_every_steps,

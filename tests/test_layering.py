@@ -13,8 +13,8 @@ PACKAGE = Path(brushnet.__file__).parent
 
 # Bottom first. Rooms in one row do not know each other.
 ORDER = [
-    ["errors"],
-    ["images", "seeds", "samples", "style_mix", "transport"],
+    ["errors", "files"],
+    ["checkpoints", "images", "seeds", "samples", "style_mix", "transport"],
     ["strokes", "stroke_map"],
     ["lossnet"],
     ["losses"],

@@ -158,6 +158,10 @@ class TrainerOptions:
     compile: bool = option(False, "torch.compile the network: minutes of start, then faster")
     channels_last: bool = option(True, "memory format of the convolutions")
     checkpoint_every_steps: int = option(500, "steps between checkpoints", unit="steps", min=1)
+    checkpoint_every_minutes: float | None = option(10.0, "largest time between checkpoints; null: by steps alone",
+                                                    unit="minutes", above=0)  # fmt: skip
+    keep_checkpoints: int = option(2, "newest checkpoints kept; the next one counts where the newest is damaged",
+                                   min=1, max=1000)  # fmt: skip
     validate_every_steps: int = option(200, "steps between validations", unit="steps", min=1)
     sample_every_steps: int = option(500, "steps between sample grids", unit="steps", min=1)
     log_every_steps: int = option(10, "steps between rows of metrics.csv", unit="steps", min=1)
@@ -191,6 +195,8 @@ class Config:
     logger: LoggerOptions = section(LoggerOptions)
     seed: int = option(0, "seed of every random draw", min=0, max=2**63 - 1, common=True)
     resume: str | None = option(None, "run folder or checkpoint to continue", common=True, path=True)
+    fork: str | None = option(None, "model whose weights a new run starts from: a name, a file or a run; see --fork",
+                              common=True, path=True)  # fmt: skip
 
 
 def options(node: Any = Config, prefix: str = "") -> Iterator[tuple[str, Field[Any], Any]]:

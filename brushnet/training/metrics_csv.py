@@ -4,11 +4,14 @@ Lightning's own CSV logger deletes the file when a run goes on in its folder.
 """
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from brushnet import files
 
 
 class MetricsCsv(Logger):
@@ -18,10 +21,11 @@ class MetricsCsv(Logger):
         super().__init__()
         self.path = path
         self.columns: list[str] = []
-        self.last: dict[str, float] = {}
+        self.written = 0
         if path.is_file():
             with path.open(newline="") as file:
                 self.columns = next(csv.reader(file), [])
+            self.written = len(self.rows())
 
     @property
     def name(self) -> str:
@@ -42,9 +46,6 @@ class MetricsCsv(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         row = {"step": step or 0} | {name: value for name, value in metrics.items() if name != "epoch"}
-        if row == self.last:  # Lightning repeats the last metrics for a step that was skipped
-            return
-        self.last = row
         fresh = [name for name in row if name not in self.columns]
         if fresh:
             rows = self.rows()
@@ -52,24 +53,36 @@ class MetricsCsv(Logger):
             self._rewrite(rows)
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.columns).writerow(row)
+        self.written += 1
 
     @rank_zero_only
-    def cut_after(self, step: int) -> None:
-        """Drops the rows of steps after `step`: a resumed run will write them again."""
+    def cut_after(self, step: int, *, rows: int | None) -> None:
+        """Keeps the first `rows`, none of a step after `step`: a resumed run will write the others again.
+
+        The step alone does not tell: where steps are skipped as not finite, several rows are of one step.
+        """
         if self.path.is_file():
-            self._rewrite([row for row in self.rows() if int(row["step"]) <= step])
+            kept = [row for row in self.rows()[:rows] if int(row["step"]) <= step]
+            self._rewrite(kept)
+            self.written = len(kept)
+
+    @rank_zero_only
+    def sync(self) -> None:
+        """Flush to the disk what was written."""
+        if self.path.is_file():
+            files.sync(self.path)
 
     def rows(self) -> list[dict[str, str]]:
-        """All rows as text."""
+        """All whole rows as text; a full disk may have cut the last line short."""
         if not self.path.is_file():
             return []
         with self.path.open(newline="") as file:
-            return [row for row in csv.DictReader(file) if (row.get("step") or "").isdigit()]
+            lines = [line for line in file if line.endswith("\n")]
+        return [row for row in csv.DictReader(lines) if (row.get("step") or "").isdigit()]
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
-        temporary = self.path.with_suffix(".csv.tmp")
-        with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        temporary.replace(self.path)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        files.write_whole(self.path, text.getvalue().encode())

@@ -3,11 +3,10 @@
 Optimisation is manual, so that a step whose loss or gradient is not finite can be skipped with the optimiser untouched.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytorch_lightning as pl
 import torch
@@ -15,21 +14,30 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from brushnet import seeds
-from brushnet.errors import BrushnetError
 from brushnet.losses import Key, LossSpec, StyleTarget
 from brushnet.lossnet import LossNetwork
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.faults import Fault, skip_step
+from brushnet.training.loops import loops_after
 from brushnet.training.nearest import start_at_nearest
 from brushnet.training.objective import loss_terms
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.spectrum import SpectrumTarget
+from brushnet.training.spikes import GradientSpikes
 from brushnet.training.targets import CropTargets, StyleBank
-
-log = logging.getLogger(__name__)
 
 VALIDATION_SCALES = (0.5, 1.0, 2.0)  # those inside the trained range; outside it, its nearest end
 CHECKPOINT_KEY = "brushnet"
+
+
+class Drawn(NamedTuple):
+    """Photos in [0, 1], and for each the stroke scale, the painting and the statistics that it is to get."""
+
+    photo: Tensor
+    log2_stroke: Tensor
+    style: Tensor
+    targets: dict[Key, StyleTarget]
 
 
 class StyleTraining(pl.LightningModule):
@@ -79,6 +87,9 @@ class StyleTraining(pl.LightningModule):
         self.batches_done = 0
         self.bad_steps = 0
         self.bad_steps_in_a_row = 0
+        self.fault: Fault | None = None  # of the first of them
+        self.clipped_steps = 0
+        self.spikes = GradientSpikes(clip=gradient_clip)
         self.seconds_before = 0.0  # of the sessions before this one
         self.last_losses: dict[str, float] = {}
         self.bank: StyleBank | None = None
@@ -139,8 +150,23 @@ class StyleTraining(pl.LightningModule):
         return (net or self.ema.module)(photo_B3HW, told, weights_BK.to(photo_B3HW.device))
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        drawn = self.draw(batch)
+        painting = self.paint(drawn.photo, drawn.log2_stroke, drawn.style, net=self.net)
+        means = {name: term.mean() for name, term in self.terms(painting, drawn).items()}
+        loss = torch.stack(list(means.values())).sum()
+        self.optimizers().zero_grad()  # type: ignore[union-attr]
+        self.manual_backward(loss)
+        norm = float(nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip or math.inf))
+        # The norm alone decides: with several ranks it is the same on all of them, the loss is not.
+        if math.isfinite(norm):
+            self._descend(loss, means, norm)
+        else:
+            skip_step(self, batch, loss=float(loss), norm=norm)
+        self.batches_done += 1
+
+    def draw(self, batch: dict[str, Tensor]) -> Drawn:
+        """What a batch is to become: a pure function of the seed and its sample indices."""
         indices_B = batch["index"].cpu()
-        photo = self._float(batch["photo"])
         log2_stroke_B = self.stroke.sample(self.seed, indices_B)
         style_B = self._draw_styles(indices_B)
         assert self.bank is not None
@@ -148,67 +174,43 @@ class StyleTraining(pl.LightningModule):
             targets = self.bank.target(log2_stroke_B, style_B)
         else:
             targets = self.crops.target(log2_stroke_B, style_B, indices_B)
-        painting = self.paint(photo, log2_stroke_B, style_B, net=self.net)
-        terms = self._terms(painting, photo, targets, log2_stroke_B, style_B)
-        means = {name: term.mean() for name, term in terms.items()}
-        self._descend(torch.stack(list(means.values())).sum(), means)
-        self.batches_done += 1
+        return Drawn(self._float(batch["photo"]), log2_stroke_B, style_B, targets)
 
-    def _terms(
-        self, painting: Tensor, photo: Tensor, targets: dict[Key, StyleTarget], log2_stroke_B: Tensor, style_B: Tensor
-    ) -> dict[str, Tensor]:
+    def terms(self, painting: Tensor, drawn: Drawn) -> dict[str, Tensor]:
         """All that is minimised, each (B,)."""
+        photo, log2_stroke_B, style_B, targets = drawn
         terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec, log2_stroke_B=log2_stroke_B)
         if self.spec.spectrum_weight:
             terms["spectrum"] = self.spec.spectrum_weight * self.spectrum.distance(painting, log2_stroke_B, style_B)
         return terms
 
-    def _descend(self, loss: Tensor, means: dict[str, Tensor]) -> None:
-        optimizer, schedule = self._optimizer_and_schedule()
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip or math.inf)
-        # The norm alone decides: with several ranks it is the same on all of them, the loss is not.
-        if not torch.isfinite(norm):
-            self._count_bad_step(loss.detach(), norm)
-            return
-        self.bad_steps_in_a_row = 0
+    def _descend(self, loss: Tensor, means: dict[str, Tensor], norm: float) -> None:
+        self.bad_steps_in_a_row, self.fault = 0, None
+        self.clipped_steps += norm > self.gradient_clip > 0
+        self.spikes.see(norm, step=self.global_step + 1)
+        optimizer: Any = self.optimizers()
+        schedule: Any = self.lr_schedulers()
         optimizer.step()
         schedule.step()
         self.ema.update_parameters(self.net)
         self._log_step(loss, means, norm, schedule.get_last_lr()[0])
 
-    def _optimizer_and_schedule(self) -> tuple[Any, Any]:
-        return self.optimizers(), self.lr_schedulers()
-
-    def _count_bad_step(self, loss: Tensor, norm: Tensor) -> None:
-        self.bad_steps += 1
-        self.bad_steps_in_a_row += 1
-        log.warning(
-            "step skipped: loss %g, gradient norm %g (%d skipped so far, %d in a row)",
-            float(loss),
-            float(norm),
-            self.bad_steps,
-            self.bad_steps_in_a_row,
-        )
-        if self.bad_steps_in_a_row >= self.max_bad_steps:
-            raise BrushnetError(
-                f"training stopped: {self.bad_steps_in_a_row} steps in a row had a non-finite loss or gradient; "
-                "start anew with a lower trainer.learning_rate or loss.style_weight, or with trainer.precision=32-true"
-            )
-
-    def _log_step(self, loss: Tensor, means: dict[str, Tensor], norm: Tensor, rate: float) -> None:
+    def _log_step(self, loss: Tensor, means: dict[str, Tensor], norm: float, rate: float) -> None:
         terms = {f"train/{name}": value.detach() for name, value in means.items()}
-        self.log_dict(
-            {
-                "step": float(self.global_step),  # Lightning takes it as the row's step; its own count skips on resume
-                "train/loss": loss.detach(),
-                **terms,
-                "train/gradient_norm": norm,
-                "train/learning_rate": rate,
-                "train/skipped_steps": float(self.bad_steps),
-            }
-        )
+        row: dict[str, Any] = {
+            "train/loss": loss.detach(),
+            **terms,
+            "train/gradient_norm": norm,
+            "train/clipped_steps": float(self.clipped_steps),
+            "train/learning_rate": rate,
+            "train/skipped_steps": float(self.bad_steps),
+        }
+        self.log_dict(row, logger=False)  # for the progress report
+        # Not through Lightning: after a resume it counts anew when a row is due, and repeats one for a skipped step.
+        trainer: Any = self.trainer
+        if (self.batches_done + 1) % trainer.log_every_n_steps == 0:
+            for logger in trainer.loggers:
+                logger.log_metrics({name: float(value) for name, value in row.items()}, step=self.global_step)
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         photo = self._float(batch["photo"])
@@ -219,7 +221,7 @@ class StyleTraining(pl.LightningModule):
             style_B = (batch["index"].cpu() + number) % len(self.paintings)
             targets = self.bank.target(octaves_B, style_B)
             painting = self.paint(photo, octaves_B, style_B)
-            terms = self._terms(painting, photo, targets, octaves_B, style_B)
+            terms = self.terms(painting, Drawn(photo, octaves_B, style_B, targets))
             style = torch.stack([term for name, term in terms.items() if name.startswith("style/")]).sum(dim=0)
             found = {
                 "val/loss": torch.stack(list(terms.values())).sum(dim=0),
@@ -264,10 +266,22 @@ class StyleTraining(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         saved = checkpoint["progress"]
         self.batches_done, self.bad_steps = saved["batches_done"], saved["bad_steps"]
+        self.bad_steps_in_a_row, self.clipped_steps = saved.get("bad_steps_in_a_row", 0), saved.get("clipped_steps", 0)
         self.seconds_before, self.last_losses = saved["seconds_trained"], saved["last_losses"]
+        fresh = self.trainer.fit_loop.state_dict()
+        checkpoint["loops"] = {
+            "fit_loop": loops_after(fresh, batches=self.batches_done, steps=checkpoint["global_step"])
+        }
 
 
-PROGRESS = ("batches_done", "bad_steps", "seconds_trained", "last_losses")
+PROGRESS = (
+    "batches_done",
+    "bad_steps",
+    "bad_steps_in_a_row",
+    "clipped_steps",
+    "seconds_trained",
+    "last_losses",
+)
 
 
 def ramped_average(decay: float) -> Callable[[Any, Any, Any], None]:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 
 from brushnet import models
+from brushnet.checkpoints import file as checkpoint_file
 from brushnet.data.module import PhotoData
-from brushnet.errors import Stopped, UserError
+from brushnet.errors import BrushnetError, Stopped, UserError
 from brushnet.model_meta import FORMAT
 from brushnet.models import ModelMeta
 from brushnet.training.budget import StopAtTotal, TimeBudget, planned_steps
 from brushnet.training.callbacks import SampleGrids, StreamPosition
+from brushnet.training.checkpoints import NO_ROOM, Checkpoints, unwritable
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import CHECKPOINT_KEY, StyleTraining
 from brushnet.training.progress import ProgressReport
@@ -42,6 +42,8 @@ class RunOptions:
     devices: int
     precision: str
     checkpoint_every_steps: int
+    checkpoint_every_seconds: float | None
+    keep_checkpoints: int
     validate_every_steps: int
     sample_every_steps: int
     log_every_steps: int
@@ -55,31 +57,56 @@ def run(
     Raises Stopped where the user stopped it (everything is saved by then), BrushnetError where training failed.
     """
     metrics = MetricsCsv(options.out_dir / "metrics.csv")
+    saving = Checkpoints(
+        options.out_dir,
+        metrics,
+        every_steps=options.checkpoint_every_steps,
+        every_seconds=options.checkpoint_every_seconds,
+        keep=options.keep_checkpoints,
+    )
     if resume_from is not None:
         step = progress_of(resume_from, options)[0]
-        metrics.cut_after(step)
+        metrics.cut_after(step, rows=rows_at(resume_from))
+        saving.resumed_from(resume_from, step)
         log.info("continuing %s at step %d", options.out_dir, step)
     data.setup("fit")
     stop = StopOnSignal()
-    with stop.listening(), _quiet_lightning():
-        trainer = _trainer(data, options, loggers=[metrics, *loggers], stop=stop)
+    with stop.listening(), _quiet_lightning(), _full_disk_said(options.out_dir):
+        trainer = _trainer(data, options, loggers=[metrics, *loggers], callbacks=[stop, saving])
         try:
             trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
         except SystemExit as err:  # Lightning's answer to a signal that did not wait for the end of a step
             raise Stopped(f"stopped at once; what was saved before is in {options.out_dir}") from err
+        saving.save(trainer, module)
         _finish(trainer, module, options, stopped=stop.received is not None)
 
 
-def _trainer(data: PhotoData, options: RunOptions, *, loggers: list[Any], stop: StopOnSignal) -> pl.Trainer:
+@contextmanager
+def _full_disk_said(run_dir: Path) -> Iterator[None]:
+    """Whatever was being written: rows, a sample grid, the model."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(error, run_dir) from error
+    except BrushnetError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
+            raise unwritable(error.__cause__, run_dir) from error
+        raise
+
+
+def _trainer(
+    data: PhotoData, options: RunOptions, *, loggers: list[Any], callbacks: Sequence[pl.Callback]
+) -> pl.Trainer:
     return pl.Trainer(
         accelerator=options.accelerator,
         devices=options.devices,
         strategy="ddp" if options.devices > 1 else "auto",
         precision=options.precision,  # type: ignore[arg-type]
+        plugins=[checkpoint_file.SealedFiles()],
         max_steps=options.max_steps,
         max_epochs=-1,
         logger=loggers,
-        callbacks=[*_callbacks(data, options), stop, _last_checkpoint(options), _best_checkpoint(options)],
+        callbacks=[*_callbacks(data, options), *callbacks],
         val_check_interval=min(options.validate_every_steps, options.max_steps),
         check_val_every_n_epoch=None,
         log_every_n_steps=options.log_every_steps,
@@ -109,29 +136,7 @@ def _callbacks(data: PhotoData, options: RunOptions) -> list[pl.Callback]:
     return [*callbacks, StopAtTotal()]
 
 
-def _last_checkpoint(options: RunOptions) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        options.out_dir / "checkpoints",
-        filename="last",
-        every_n_train_steps=options.checkpoint_every_steps,
-        enable_version_counter=False,
-        save_top_k=1,
-    )
-
-
-def _best_checkpoint(options: RunOptions) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        options.out_dir / "checkpoints",
-        filename="best",
-        monitor="val/loss",
-        enable_version_counter=False,
-        save_top_k=1,
-    )
-
-
 def _finish(trainer: pl.Trainer, module: StyleTraining, options: RunOptions, *, stopped: bool) -> None:
-    last = options.out_dir / "checkpoints" / "last.ckpt"
-    trainer.save_checkpoint(last)  # collective: every rank takes part
     unfinished = trainer.global_step < module.total_steps
     if trainer.is_global_zero:
         save_model(module, options.out_dir / "model.safetensors")
@@ -175,6 +180,11 @@ def progress_of(checkpoint: Path, options: RunOptions) -> tuple[int, int | None]
     return content["global_step"], planned_steps(saved, seconds=options.max_seconds, max_steps=options.max_steps)
 
 
+def rows_at(checkpoint: Path) -> int | None:
+    """Rows of metrics.csv when it was saved; None where an earlier brushnet did not count them."""
+    return read_checkpoint(checkpoint)["callbacks"].get(Checkpoints.__qualname__, {}).get("rows")
+
+
 def check_format(checkpoint: Path) -> None:
     """UserError where the run was begun by a brushnet whose network was another."""
     meta = ModelMeta.from_json(str(read_checkpoint(checkpoint)[CHECKPOINT_KEY]), source=str(checkpoint))
@@ -188,14 +198,10 @@ def check_format(checkpoint: Path) -> None:
 def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
     """What Lightning saved, memory-mapped, with our metadata under CHECKPOINT_KEY. Cannot run code.
 
-    UserError where the file is no training checkpoint of ours.
+    UserError where the file is no training checkpoint of ours, or damaged.
     """
-    try:
-        content = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
-    except Exception as err:  # torch raises many kinds for a file that is no checkpoint
-        reason = (str(err).splitlines() or [""])[0] or type(err).__name__
-        raise UserError(f"resume={checkpoint} cannot be read as a checkpoint: {reason}") from err
-    if not isinstance(content, dict) or not {CHECKPOINT_KEY, "global_step", "callbacks"} <= content.keys():
+    content = checkpoint_file.read(checkpoint)
+    if not {CHECKPOINT_KEY, "global_step", "callbacks"} <= content.keys():
         raise UserError(f"resume={checkpoint} is no checkpoint of brushnet train")
     return content
 

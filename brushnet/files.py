@@ -1,0 +1,48 @@
+"""Files that are there whole or not at all, whatever ends the program in between: a kill, a full disk, a power cut."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+PARTIAL = ".part"  # suffix of what is being written; a killed program leaves it behind
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write under a temporary name, flush to the disk, rename. Missing folders are made.
+
+    OSError where the disk cannot; what was there before is then still there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+        sync(partial)
+        os.replace(partial, path)
+    finally:
+        with suppress(OSError):  # renamed, or never made
+            partial.unlink()
+    sync_folder(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Flush what was written to a file to the disk, so that it outlives a power cut."""
+    with path.open("r+b") as file:  # Windows flushes only what is open for writing
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names of a folder's files, where the system knows how to."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what a killed program has left half written in a folder. Nobody else may be writing there."""
+    for partial in folder.glob(f".*{PARTIAL}"):
+        with suppress(OSError):
+            partial.unlink()
