@@ -161,7 +161,7 @@ class StyleTraining(pl.LightningModule):
         if math.isfinite(norm):
             self._descend(loss, means, norm)
         else:
-            skip_step(self, batch, loss=float(loss), norm=norm)
+            skip_step(self, batch, loss=float(loss.detach()), norm=norm)
         self.batches_done += 1
 
     def draw(self, batch: dict[str, Tensor]) -> Drawn:
