@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from brushnet import samples
+from brushnet.checkpoints import folder as checkpoints
 from brushnet.errors import UserError
 from brushnet.model_file import read, save
 from brushnet.model_meta import ModelMeta
@@ -182,11 +183,11 @@ def _locate(path_or_name: str | Path) -> Path:
 
 
 def _in_run(folder: Path) -> Path:
-    candidates = [folder / "model.safetensors", folder / "checkpoints" / "last.ckpt"]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise UserError(f"{folder}: no run folder (neither model.safetensors nor checkpoints/last.ckpt in it)")
+    model = folder / "model.safetensors"
+    found = model if model.is_file() else checkpoints.newest(folder / checkpoints.FOLDER)
+    if found is None:
+        raise UserError(f"{folder}: no run folder (neither model.safetensors nor checkpoints/last.ckpt in it)")
+    return found
 
 
 def _unknown_name(name: str, known: list[str]) -> str:

@@ -1,0 +1,36 @@
+import os
+
+import pytest
+
+from brushnet import files
+
+
+def test_a_file_is_written_whole_with_its_folders_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "a" / "b" / "file.bin"
+    files.write_whole(path, b"one")
+    files.write_whole(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_where_the_disk_fails_what_was_there_before_is_still_there(tmp_path, monkeypatch, call):
+    path = tmp_path / "file.bin"
+    files.write_whole(path, b"one")
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_whole(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_program_left_is_removed_and_nothing_else(tmp_path):
+    for name in (".last.ckpt.12.part", "last.ckpt", ".hidden", "x.part"):
+        (tmp_path / name).write_bytes(b"x")
+    files.remove_partial(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"last.ckpt", ".hidden", "x.part"}
+    files.remove_partial(tmp_path / "absent")
