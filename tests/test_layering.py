@@ -14,6 +14,8 @@ PACKAGE = Path(brushnet.__file__).parent
 # Bottom first. Rooms in one row do not know each other.
 ORDER = [
     ["errors", "files"],
+    ["torch_file"],
+    ["weights_file"],
     ["checkpoints", "images", "seeds", "samples", "style_mix", "transport"],
     ["strokes", "stroke_map"],
     ["lossnet"],

@@ -217,7 +217,7 @@ class TestCheckpoint:
 
     def test_checkpoint_that_holds_code_is_refused_and_not_run(self, tmp_path):
         path = save_checkpoint(tmp_path / "evil.ckpt", make_net(), callbacks=Evil(tmp_path / "ran"))
-        with pytest.raises(UserError, match=r"evil\.ckpt: holds other things than tensors .* could run code") as caught:
+        with pytest.raises(UserError, match=r"evil\.ckpt: it holds more than tensors; such a file could run code") as caught:
             models.load(path)
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "ran").exists()
@@ -233,22 +233,22 @@ class TestCheckpoint:
     def test_truncated_checkpoint_is_refused(self, tmp_path, kept):
         path = save_checkpoint(tmp_path / "cut.ckpt", make_net())
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
-        with pytest.raises(UserError, match=r"cut\.ckpt: damaged, cut off or not a model"):
+        with pytest.raises(UserError, match=r"cut\.ckpt: it is no file of weights, or a damaged one; a brushnet model is"):
             models.load(path)
 
     def test_zip_that_could_unpack_to_any_size_is_refused(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "bomb.ckpt", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data.pkl", bytes(10_000_000))
-        with pytest.raises(UserError, match=r"bomb\.ckpt: a zip file, but no PyTorch checkpoint"):
+        with pytest.raises(UserError, match=r"bomb\.ckpt: its members are compressed, and could unfold to any size; a brushnet"):
             models.load(tmp_path / "bomb.ckpt")
 
-    def test_weights_that_share_one_number_are_checked_by_shape_before_they_are_copied(self, tmp_path):
+    def test_weights_that_share_one_number_are_refused_before_they_are_copied(self, tmp_path):
         net = make_net()
         huge = torch.zeros(1).expand(10**12)  # 4 bytes in the file
         state = {f"ema.module.{key}": value for key, value in net.state_dict().items()}
         state["ema.module.last.weight"] = huge
         torch.save({"state_dict": state, "brushnet": make_meta(net).to_json()}, tmp_path / "huge.ckpt")
-        with pytest.raises(UserError, match=r"weight 'last\.weight' must be 3x4x9x9 .* got 1000000000000"):
+        with pytest.raises(UserError, match=r"huge\.ckpt: its tensors would unfold to more bytes than the file has"):
             models.load(tmp_path / "huge.ckpt")
 
     @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ class TestCheckpoint:
             for name, data in members.items():
                 archive.writestr(name, stream if name.endswith("data.pkl") else data)
         with pytest.raises(
-            UserError, match=r"last\.ckpt: (damaged, cut off or not a model|holds other things)"
+            UserError, match=r"last\.ckpt: it (is no file of weights, or a damaged|holds more than tensors)"
         ) as refused:
             models.load(path)
         assert "\n" not in str(refused.value)
@@ -274,16 +274,14 @@ class TestCheckpoint:
         state = {f"ema.module.{key}": value for key, value in net.state_dict().items()}
         state["ema.module.last.weight"] = weight.to("meta") if kind == "meta" else weight.to_sparse()
         torch.save({"state_dict": state, "brushnet": make_meta(net).to_json()}, tmp_path / "odd.ckpt")
-        with pytest.raises(
-            UserError, match=r"odd\.ckpt: weight 'last\.weight' must be a plain tensor, got torch\.\w+ on"
-        ):
+        with pytest.raises(UserError, match=r"odd\.ckpt: it holds more than tensors; such a file could run code"):
             models.load(tmp_path / "odd.ckpt")
 
     def test_weights_that_unfold_to_more_than_the_file_are_refused(self, tmp_path):
         net = ResidualTransformer(width=16, blocks=1, stroke_embedding=8, styles=1)
         state = {f"ema.module.{key}": torch.zeros(1).expand(value.shape) for key, value in net.state_dict().items()}
         torch.save({"state_dict": state, "brushnet": make_meta(net).to_json()}, tmp_path / "thin.ckpt")
-        with pytest.raises(UserError, match=r"thin\.ckpt: its weights would unfold to \d+ bytes, the file has \d+$"):
+        with pytest.raises(UserError, match=r"thin\.ckpt: its tensors would unfold to more bytes than the file has"):
             models.load(tmp_path / "thin.ckpt")
 
 

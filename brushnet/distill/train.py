@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from brushnet import torch_file
 from brushnet.distill import pictures
 from brushnet.distill.axes import main_axes, project, units
 from brushnet.distill.chased import chased
@@ -183,9 +184,9 @@ class Distillation:
 
 def _read(checkpoint: Path) -> dict[str, Any]:
     try:
-        saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise UserError(f"{checkpoint} cannot be read; delete it to begin anew") from error
+        saved = torch_file.load(checkpoint)
+    except torch_file.UnreadableError as error:
+        raise UserError(f"{checkpoint} cannot be read: {error}; delete it to begin anew") from error
     if not isinstance(saved, dict) or not {"student", "optimizer", "schedule", "axes", "step"} <= saved.keys():
         raise UserError(f"{checkpoint} is no checkpoint of a distillation; delete it to begin anew")
     return saved

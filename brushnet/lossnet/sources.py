@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from pickle import UnpicklingError
 from urllib.error import URLError
 
 import torch
@@ -15,6 +14,8 @@ from torch import Tensor
 from brushnet import samples
 from brushnet.errors import BrushnetError, UserError
 from brushnet.lossnet.vgg import LossNetwork
+from brushnet.torch_file import UnreadableError
+from brushnet.weights_file import read_weights
 
 log = logging.getLogger(__name__)
 
@@ -82,39 +83,9 @@ def _read_state(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise UserError(f"lossnet.weights={path} does not exist; {WAYS_OUT}")
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state: object = load_file(path)
-        else:
-            state = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as err:  # torch and safetensors raise many kinds for a file that is none of theirs
-        raise UserError(f"lossnet.weights={path} cannot be read as weights: {unreadable(path, err)}") from err
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"lossnet.weights={path} holds no state dict of tensors")
-    _check_claims(path, state)
-    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}  # halves too
-
-
-def unreadable(path: Path, error: Exception) -> str:
-    """Why a file of weights was not loaded, in our words: torch's own advise to load it with `weights_only=False`."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    with path.open("rb") as file:
-        is_pickle = file.read(2).startswith((b"PK", b"\x80"))  # torch's archives, and bare pickles
-    if (is_pickle and isinstance(error, UnpicklingError)) or "TorchScript" in str(error):
-        return "it holds more than tensors; such a file could run code and is not loaded"
-    return "it is no file of weights, or a damaged one"
-
-
-def _check_claims(path: Path, state: Mapping[str, Tensor]) -> None:
-    """A few bytes can claim any shape (a stride of 0): they would be copied out in full."""
-    claimed = sum(value.numel() * value.element_size() for value in state.values())
-    if claimed > path.stat().st_size:
-        raise UserError(f"lossnet.weights={path} claims {claimed} bytes of weights and is smaller than that: damaged")
-    for key, value in state.items():
-        if not value.isfinite().all():
-            raise UserError(f"lossnet.weights={path}: {key} is not finite: damaged")
+        return read_weights(path)
+    except UnreadableError as err:
+        raise UserError(f"lossnet.weights={path} cannot be read as weights: {err}") from err
 
 
 def _cached(arch: str) -> Path:
@@ -126,7 +97,7 @@ def _download(arch: str) -> Path:
     """Torchvision's file in torch's own cache, downloaded on first use; the digest is checked once a download."""
     path, sha256 = _cached(arch), TORCHVISION[arch][1]
     checked = path.with_name(f"{path.name}.sha256")
-    if path.is_file() and checked.is_file() and checked.read_text().strip() == sha256:
+    if path.is_file() and checked.is_file() and checked.read_bytes().strip() == sha256.encode():
         return path
     if not path.is_file():
         _fetch(arch, path)

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torchvision.models import squeezenet1_1
 
 from brushnet.errors import UserError
-from brushnet.lossnet.sources import TORCHVISION, load_lossnet, unreadable
+from brushnet.lossnet.sources import TORCHVISION, load_lossnet
 from brushnet.measure.bank import SteerableTexture
 from brushnet.measure.texture import NetworkTexture, Texture
+from brushnet.torch_file import UnreadableError
+from brushnet.weights_file import read_weights
 
 VGG_LAYERS = ("relu2_1", "relu3_1")
 
@@ -82,9 +84,9 @@ def load_squeezenet(path: str | PathLike[str], *, layers: tuple[str, ...] = DEFA
     if not Path(path).is_file():
         raise UserError(f"encoder file not found: {path}")
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever its bytes lead torch.load to
-        raise UserError(f"{path} cannot be read as weights: {unreadable(Path(path), error)}") from error
+        weights = read_weights(Path(path))
+    except UnreadableError as error:
+        raise UserError(f"{path} cannot be read as weights: {error}") from error
     try:
         return SqueezeNet(weights, layers=layers)
     except (RuntimeError, TypeError) as error:

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from torchvision.models import squeezenet1_1
 
 from brushnet.errors import UserError
-from brushnet.lossnet.sources import unreadable
+from brushnet.torch_file import UnreadableError
+from brushnet.weights_file import read_weights
 
 # Of torchvision's `features`: what is compared, and its channels.
 STAGES = {1: 64, 4: 128, 7: 256, 9: 384, 10: 384, 11: 512, 12: 512}
@@ -66,9 +67,6 @@ def _state(option: str, path: str) -> Mapping[str, Tensor]:
     if not Path(path).is_file():
         raise UserError(f"{option} {path}: no such file; a file of weights is needed")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever its bytes lead torch.load to
-        raise UserError(f"{option} {path} cannot be read as weights: {unreadable(Path(path), error)}") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{option} {path} holds no state dict of tensors")
-    return state
+        return read_weights(Path(path))
+    except UnreadableError as error:
+        raise UserError(f"{option} {path} cannot be read as weights: {error}") from error

@@ -120,7 +120,7 @@ def test_a_file_that_would_run_code_does_not(tmp_path, way):
 
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
     torch.save({"epoch": 3, "state": {}}, tmp_path / "other.pth")
-    with pytest.raises(UserError, match=r"other\.pth holds no state dict of tensors"):
+    with pytest.raises(UserError, match=r"other\.pth cannot be read as weights: it holds no state dict of tensors"):
         load_lossnet(str(tmp_path / "other.pth"), layers=["relu1_1"])
 
 
@@ -137,7 +137,7 @@ def test_safetensors_and_pth_give_the_same_network(lossnet_file, tmp_path):
 def test_a_file_that_claims_more_than_it_holds_is_refused(tmp_path):
     state = vgg_state() | {"metric.relu1_1": torch.zeros(1, 1).expand(4000, 6)}
     torch.save(state, tmp_path / "claims.pth")
-    with pytest.raises(UserError, match=r"claims\.pth claims \d+ bytes of weights and is smaller than that: damaged"):
+    with pytest.raises(UserError, match=r"claims\.pth cannot be read as weights: its tensors would unfold to more bytes than the file has"):
         load_lossnet(str(tmp_path / "claims.pth"))
 
 
@@ -146,7 +146,7 @@ def test_weights_that_are_not_finite_are_refused_by_name(tmp_path, suffix):
     state, path = vgg_state(), tmp_path / f"odd{suffix}"
     state["features.0.bias"][0] = float("nan")
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
-    with pytest.raises(UserError, match=rf"odd{suffix}: features\.0\.bias is not finite: damaged"):
+    with pytest.raises(UserError, match=rf"odd{suffix} cannot be read as weights: .features\.0\.bias. is not finite"):
         load_lossnet(str(path))
 
 
