@@ -12,7 +12,6 @@ import pytest
 from brushnet import __version__, cli
 from brushnet.commands import shards, stylize
 from brushnet.errors import BrushnetError, ConfigError, Stopped
-from brushnet.inference.stylize import StylizeReport
 
 REPOSITORY = Path(__file__).parents[1]
 HEAVY = ("torch", "pytorch_lightning", "webdataset", "torchvision", "wandb")
@@ -179,12 +178,14 @@ def test_control_characters_of_file_names_do_not_reach_the_terminal(tmp_path, ca
     (photos / "good.jpg").write_bytes((REPOSITORY / "data" / "photos" / "cat.jpg").read_bytes())
     (photos / "a\x1b[2J.jpg").write_bytes(b"no picture")
     assert cli.main(["shards", "pack", str(photos), "-o", str(tmp_path / "out"), "--short-side", "32"]) == 0
-    monkeypatch.setattr("brushnet.inference.stylize.stylize_files", lambda *_, progress, **__: report(progress))
+    monkeypatch.setattr(
+        "brushnet.inference.stylize.stylize_files", lambda *_, progress, report, **__: say(progress, report)
+    )
     monkeypatch.setattr("brushnet.commands.progress.PLAIN_EVERY_S", 0)
 
-    def report(progress):
+    def say(progress, report):
         progress(1, 2, Path("b\x1b[2J.jpg"))
-        return StylizeReport(failed=[(Path("c\x1b[2J.jpg"), "broken")])
+        report.failed.append((Path("c\x1b[2J.jpg"), "broken"))
 
     assert cli.main(["stylize", "model", "a.jpg", "-o", str(tmp_path / "out")]) == 1
     err = capsys.readouterr().err

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,13 +83,13 @@ def _files(inputs: Sequence[Path]) -> list[Path]:
     """Each picture once, folders in the order of their paths."""
     from brushnet import images
 
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     for path in inputs:
         listed = images.list_images(path) if path.is_dir() else [path]
         if not listed:
             raise UserError(f"{path}: no pictures in this folder (looked for {', '.join(images.SUFFIXES)})")
         for file in listed:
-            found.setdefault(file.resolve(), file)
+            found.setdefault(os.path.realpath(file), file)  # resolve() fails for a link that leads to itself
     return list(found.values())
 
 

@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brushnet.commands.parser import Parser, quality
 from brushnet.commands.progress import Progress
@@ -11,6 +12,9 @@ from brushnet.commands.terminal import printable
 from brushnet.errors import UserError
 from brushnet.inference.finish import parse_colour, parse_strength
 from brushnet.style_mix import parse_mix
+
+if TYPE_CHECKING:  # torch, seconds
+    from brushnet.inference.stylize import StylizeReport
 
 
 def add_arguments(parser: Parser) -> None:
@@ -57,27 +61,36 @@ def run(args: argparse.Namespace) -> int:
     map_range = parse_range(args.map_range) if args.map_range is not None else None
     if map_range and args.stroke_map is None:
         raise UserError(f"--map-range {args.map_range} needs a --stroke-map")
-    from brushnet.inference.stylize import stylize_files  # torch, seconds
+    from brushnet.inference.stylize import StylizeReport, stylize_files  # torch, seconds
 
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
-    with Progress("pictures") as progress:
-        report = stylize_files(
-            args.model,
-            args.inputs,
-            Path(args.output),
-            strokes=strokes,
-            stroke_map=args.stroke_map,
-            map_range=map_range,
-            stroke_per_side=per_side,
-            strength=args.strength,
-            preserve_colour=args.preserve_colour,
-            style=parse_mix(args.mix) if args.mix is not None else args.style,
-            device=args.device,
-            strict=args.strict,
-            force=args.force,
-            quality=args.quality,
-            progress=lambda done, total, photo: progress.show(done, total, str(photo)),
-        )
-    for line in report.lines():
-        print(printable(line), file=sys.stderr)
+    report = StylizeReport()
+    try:
+        with Progress("pictures") as progress:
+            stylize_files(
+                args.model,
+                args.inputs,
+                Path(args.output),
+                strokes=strokes,
+                stroke_map=args.stroke_map,
+                map_range=map_range,
+                stroke_per_side=per_side,
+                strength=args.strength,
+                preserve_colour=args.preserve_colour,
+                style=parse_mix(args.mix) if args.mix is not None else args.style,
+                device=args.device,
+                strict=args.strict,
+                force=args.force,
+                quality=args.quality,
+                progress=lambda done, total, photo: progress.show(done, total, _detail(report, photo)),
+                report=report,
+            )
+    finally:  # Ctrl-C and a full disk too, after hours perhaps
+        if report.written or report.failed:
+            for line in report.lines():
+                print(printable(line), file=sys.stderr)
     return report.exit_code
+
+
+def _detail(report: "StylizeReport", photo: Path) -> str:
+    return f"{len(report.failed)} failed, {photo}" if report.failed else str(photo)

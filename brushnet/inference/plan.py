@@ -1,8 +1,10 @@
 """What will be read and written where. Everything that can be refused is refused here, before the first picture."""
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os.path import realpath  # pathlib's resolve() fails for a link that leads to itself
 from pathlib import Path
 
 from brushnet import images
@@ -74,7 +76,7 @@ def check_kind(out: Path) -> None:
 
 def check_outputs(outputs: Sequence[Path], out: Path, *, inputs: Sequence[Path], force: bool) -> None:
     """UserError where an input, or without `force` anything else, would be overwritten, or nothing can be written."""
-    _refuse_overwriting(outputs, out, {path.resolve() for path in inputs}, force=force)
+    _refuse_overwriting(outputs, out, {realpath(path) for path in inputs}, force=force)
     _check_writable(out.parent if is_picture(out) else out)
 
 
@@ -101,22 +103,23 @@ def _folder_plan(inputs: Sequence[Path], out: Path, scale_labels: Sequence[str])
 
 def _photos(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     """Each photo and its place below `out`; one that is given twice comes once."""
-    found: dict[Path, tuple[Path, Path]] = {}
+    found: dict[str, tuple[Path, Path]] = {}
     for path in inputs:
         _check_exists(path)
         listed = _in_folder(path, out) if path.is_dir() else [path]
         for photo in listed:
             relative = photo.relative_to(path) if path.is_dir() else Path(photo.name)
-            found.setdefault(photo.resolve(), (photo, relative))
+            found.setdefault(realpath(photo), (photo, relative))
     return list(found.values())
 
 
 def _in_folder(folder: Path, out: Path) -> list[Path]:
-    if folder.resolve() == out.resolve():
+    real_folder, real_out = Path(realpath(folder)), Path(realpath(out))
+    if real_folder == real_out:
         raise UserError(f"-o {out} is the input folder itself; choose another")
     photos = images.list_images(folder)
-    if folder.resolve() in out.resolve().parents:  # what an earlier run wrote below the input is not painted again
-        photos = [path for path in photos if out.resolve() not in path.resolve().parents]
+    if real_folder in real_out.parents:  # what an earlier run wrote below the input is not painted again
+        photos = [path for path in photos if real_out not in Path(realpath(path)).parents]
     if not photos:
         raise UserError(f"{folder}: no pictures in this folder (looked for {', '.join(images.SUFFIXES)})")
     return photos
@@ -139,11 +142,11 @@ def _free_names(target: Path, tags: Sequence[str], taken: set[Path]) -> tuple[Pa
         number += 1
 
 
-def _refuse_overwriting(outputs: Sequence[Path], out: Path, inputs: set[Path], *, force: bool) -> None:
+def _refuse_overwriting(outputs: Sequence[Path], out: Path, inputs: set[str], *, force: bool) -> None:
     for path in outputs:
-        if path.resolve() in inputs:
+        if realpath(path) in inputs:
             raise UserError(f"-o {out} would overwrite the input {path}; choose another")
-    existing = [path for path in outputs if path.exists()]
+    existing = [path for path in outputs if os.path.exists(path)]  # pathlib's fails where a name is too long
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise UserError(f"{existing[0]}{more} would be overwritten; pass --force to allow it, or choose another -o")

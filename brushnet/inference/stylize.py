@@ -39,13 +39,15 @@ class StylizeReport:
         return BrushnetError.exit_code if self.failed else 0
 
     def lines(self) -> list[str]:
-        """For people: how much was written and, one a line, what failed and why."""
+        """For people: what failed and why, one a line, and last how much was written, however long the list."""
         last = (
             f", contact sheet {self.sheet}" if self.sheet else f" ({self.written[0]})" if len(self.written) == 1 else ""
         )
         done = f"{len(self.written)} picture{'' if len(self.written) == 1 else 's'} written{last}"
-        failed = [f"{path}: {cause}" for path, cause in self.failed]
-        return [done, *([f"{len(failed)} failed:", *failed] if failed else [])]
+        if not self.failed:
+            return [done]
+        count = f"{len(self.failed)} failed"
+        return [f"{count}:", *(_named(cause, path) for path, cause in self.failed), f"{done}; {count}, see above"]
 
 
 def stylize_files(
@@ -65,6 +67,7 @@ def stylize_files(
     force: bool = False,
     quality: int = 95,
     progress: Progress | None = None,
+    report: StylizeReport | None = None,
 ) -> StylizeReport:
     """Paint every photo at every stroke scale, or by a map of them; by default at the model's own scale.
 
@@ -73,6 +76,7 @@ def stylize_files(
 
     A wrong request is a UserError before anything is written. A picture that cannot be read, or that its format cannot
     hold, does not stop the rest: it is in the report. A full disk does (BrushnetError): the next would fail too.
+    `report` is filled as it goes on: it tells what was done where that or Ctrl-C ends it.
     """
     if not inputs:
         raise UserError("no input; give pictures or folders")
@@ -102,7 +106,8 @@ def stylize_files(
     )
     with torch.inference_mode():
         finishing = partial(finish, strength=strength, preserve_colour=preserve_colour)
-        return _Run(model.to(target), brushes, finishing, style, quality, progress).do(todo)
+        settings = (model.to(target), brushes, finishing, style, quality, progress)
+        return _Run(*settings, StylizeReport() if report is None else report).do(todo)
 
 
 def pick_device(name: str) -> torch.device:
@@ -133,10 +138,11 @@ class _Run:
         style: Style,
         quality: int,
         progress: Progress | None,
+        report: StylizeReport,
     ):
         self.model, self.brushes, self.finishing, self.style = model, brushes, finishing, style
         self.quality, self.progress = quality, progress
-        self.report = StylizeReport()
+        self.report = report
         self.rows: list[list[Tensor]] = []
         self.row_labels: list[str] = []
         self.visited = 0
@@ -187,6 +193,10 @@ class _Run:
             return
         self.report.sheet = path
         self.report.written.append(path)
+
+
+def _named(cause: str, path: Path) -> str:
+    return cause if f": {path}" in cause else f"{path}: {cause}"  # "picture not found: PATH" names it already
 
 
 def _thumbnail(image_13HW: Tensor) -> Tensor:
