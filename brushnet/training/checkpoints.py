@@ -49,7 +49,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
     def resumed_from(self, checkpoint: Path, step: int) -> None:
         """The file that the run goes on from; a damaged newer one is no checkpoint to keep."""
-        self.last_step = step if checkpoint == self.folder / LAST else None
+        self.last_step = step if checkpoint.resolve() == (self.folder / LAST).resolve() else None
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, StyleTraining)
