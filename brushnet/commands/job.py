@@ -25,6 +25,7 @@ class Job:
     debug: bool
     overrides: tuple[str, ...] | None = None  # as typed; None in a sweep: there each job has its own
     config_dir: Path | None = None
+    fork: bool = False  # whether `cfg` was made by --fork
     existing: frozenset[Path] = frozenset()  # what was there before Hydra made the folder, resolved
 
     def __call__(self, composed: Any) -> int:
@@ -68,7 +69,7 @@ class Job:
     def _command_line(self) -> str | None:
         if self.resume_from is not None and not changes_something(self.overrides or ()):
             return None
-        return command_line(self._overrides(), config_dir=self.config_dir, allow_pipe=self.allow_pipe)
+        return command_line(self._overrides(), config_dir=self.config_dir, allow_pipe=self.allow_pipe, fork=self.fork)
 
     def _overrides(self) -> Sequence[str]:
         from hydra.core.hydra_config import HydraConfig

@@ -9,6 +9,7 @@ _EXAMPLES = """examples:
   brushnet train style.files=[painting.jpg] data.path=PHOTOS
   brushnet train experiment=quickstart trainer.max_time=00:00:05:00
   brushnet train resume=runs/painting-2026-01-31-120000
+  brushnet train resume=runs/painting-2026-01-31-120000 --fork loss.style_weight=1
   brushnet train experiment=add_style style.base=MODEL style.files=[new.jpg]
   brushnet train -m stroke=three_octaves,one_octave seed=0,1
   brushnet train --cfg job                         shows every option and its value

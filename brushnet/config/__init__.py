@@ -6,8 +6,9 @@ the command line read it: networks, losses and data take plain values.
 
 from brushnet.config.checks import check
 from brushnet.config.compose import compose
+from brushnet.config.differences import differences, harmless_changes
 from brushnet.config.folder import conf_dir
-from brushnet.config.saved import load_run, save, to_dict
+from brushnet.config.saved import from_dict, load_run, save, to_dict, with_absolute_paths
 from brushnet.config.schema import (
     Config,
     DataOptions,
@@ -35,7 +36,11 @@ __all__ = [
     "check",
     "compose",
     "conf_dir",
+    "differences",
+    "from_dict",
+    "harmless_changes",
     "load_run",
     "save",
     "to_dict",
+    "with_absolute_paths",
 ]

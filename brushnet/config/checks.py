@@ -24,6 +24,7 @@ def check(cfg: Config) -> Config:
     _check_smallest_style(cfg)
     _check_time(cfg.trainer.max_time)
     _check_names(cfg)
+    _check_fork(cfg)
     return cfg
 
 
@@ -123,3 +124,13 @@ def _check_names(cfg: Config) -> None:
             raise ConfigError(f"{key} must not be empty")
     if cfg.loss.style_weight == 0 and cfg.loss.content_weight == 0:
         raise ConfigError("loss.style_weight and loss.content_weight must not both be 0, got 0 and 0")
+
+
+def _check_fork(cfg: Config) -> None:
+    if cfg.fork is not None and not cfg.fork.strip():
+        raise ConfigError("fork must name the model whose weights the run starts from, got nothing")
+    if cfg.fork is not None and cfg.style.base is not None:
+        raise ConfigError(
+            f"fork={cfg.fork} and style.base={cfg.style.base} cannot be combined: a fork trains the whole network, and "
+            f"what is added to a base only its own paintings; style.base takes a run or a checkpoint of it too"
+        )

@@ -1,74 +1,93 @@
-"""Continuing a run: where it lies, and which options may differ from its saved configuration."""
+"""Continuing a run, or forking it: where it lies, and its saved configuration with the options that are asked for."""
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+from brushnet.checkpoints import folder
 from brushnet.config.checks import check
+from brushnet.config.differences import HARMLESS, differences
 from brushnet.config.overrides import keys
 from brushnet.config.saved import load_run
 from brushnet.config.schema import Config, options
 from brushnet.errors import ConfigError, UserError
 
-# Where it runs and how long, not what is learned: the rest must stay, or the run would not be the one that was begun.
-CHANGEABLE = ("trainer.max_steps", "trainer.max_time", "trainer.*_every_steps", "trainer.devices",
-              "trainer.accelerator", "logger.*", "data.workers", "data.path", "data.val_path", "data.cache_dir",
-              "style.files", "lossnet.weights")  # fmt: skip
-_CHANGEABLE = re.compile("|".join(name.replace(".", r"\.").replace("*", r"\w+") for name in CHANGEABLE) + "|logger")
+log = logging.getLogger(__name__)
 
 
-def locate(resume: str) -> tuple[Path, Path]:
-    """Run folder and checkpoint of `resume=RUN_OR_CKPT`. UserError says what is missing."""
+def locate(resume: str) -> tuple[Path, Path | None]:
+    """Run folder and checkpoint of `resume=RUN_OR_CKPT`; None where the run has saved none yet and starts over.
+
+    UserError says what is missing.
+    """
     path = Path(resume)
     if path.is_dir():
-        run, checkpoint = path, path / "checkpoints" / "last.ckpt"
+        run, checkpoint = path, folder.newest(path / folder.FOLDER)
     elif path.suffix == ".ckpt" and path.is_file():
         run, checkpoint = path.resolve().parent.parent, path  # of /a.ckpt: the root folder, which is no run
     else:
         raise UserError(f"resume must be a run folder or a .ckpt file in one, got {resume}")
     if not (run / "config.yaml").is_file():
         raise UserError(f"resume={resume}: {run} is not a run folder, it has no config.yaml")
-    if not checkpoint.is_file():
-        raise UserError(f"resume={resume}: no checkpoint {checkpoint}; the run stopped before its first, start it anew")
+    if checkpoint is None:
+        log.warning("%s was stopped before its first checkpoint: it starts at step 0", run)
     return run, checkpoint
 
 
 def continued(run: Path, asked: Config, overrides: Sequence[str]) -> Config:
-    """The run's saved configuration with the overrides of this command line. `asked` is the composed configuration."""
+    """The run's saved configuration with the overrides of this command line. `asked` is the composed configuration.
+
+    ConfigError lists every option by which another model would come of it.
+    """
+    saved, named = load_run(run), _named(asked, overrides)
+    wrong = [*differences(saved, asked, keys=named), *_other_folders(run, overrides)]
+    if wrong:
+        raise ConfigError(
+            f"resume={asked.resume} goes on with the run's own configuration, got {', '.join(wrong)}; allowed to "
+            f"change: {', '.join(HARMLESS)}; --fork starts a new run from these weights"
+        )
+    return check(replace(_with(saved, asked, named), resume=None))
+
+
+def forked(run: Path, checkpoint: Path | None, asked: Config, overrides: Sequence[str]) -> Config:
+    """Of a new run from the weights of a checkpoint of `run`: its saved configuration with any overrides."""
+    if checkpoint is None:
+        raise UserError(f"--fork: {run} was stopped before its first checkpoint, so it has no weights to start from")
+    if asked.fork is not None:
+        raise UserError(f"--fork sets the option fork to the checkpoint of resume=, got fork={asked.fork} too")
     saved = load_run(run)
-    for key, text in zip(keys(overrides), overrides, strict=True):
-        if key == "resume" or (key.startswith("hydra") and key != "hydra.run.dir"):
-            continue
-        if not _CHANGEABLE.fullmatch(key):
-            allowed = ", ".join(CHANGEABLE)
-            raise ConfigError(
-                f"resume={asked.resume} keeps the run's own configuration, got {text}; allowed: {allowed}"
-            )
-        _check_same(key, asked, saved)
-        _copy(key, asked, saved)
-    return check(replace(saved, resume=None))
+    if saved.style.base is not None:
+        raise UserError(
+            f"--fork: {run} has added paintings to style.base={saved.style.base}, and a fork would train the others "
+            f"too; experiment=add_style style.base={run} adds more to it"
+        )
+    return check(replace(_with(saved, asked, _named(asked, overrides)), resume=None, fork=str(checkpoint)))
 
 
-def _check_same(key: str, asked: Config, saved: Config) -> None:
-    """Paintings and weights may have been moved; the network has learnt from these and no others."""
-    if key == "style.files":
-        old, new = ([_painting_name(file) for file in cfg.style.files] for cfg in (saved, asked))
-        if old != new:
-            raise ConfigError(
-                f"style.files may be moved but must keep the run's paintings ({', '.join(old)}), got {', '.join(new)}"
-            )
-    before, after = saved.lossnet.weights, asked.lossnet.weights
-    if key == "lossnet.weights" and {"auto", "compact"} & {before, after} and before != after:
-        raise ConfigError(f"lossnet.weights of this run is {before} and cannot become {after}")
+def _named(asked: Config, overrides: Sequence[str]) -> set[str]:
+    """Full keys of the options that the overrides are about; a group is set as a whole."""
+    values, defaults = ({key: value for key, _, value in options(cfg)} for cfg in (asked, Config()))
+    found: set[str] = set()
+    for key in keys(overrides):
+        key = re.sub(r"\.\d+(\.\w+)?$", "", key)  # an entry of a list
+        of_group = [each for each in values if each == key or each.startswith(f"{key}.")]
+        if not of_group and not key.startswith("hydra"):  # a group over all sections, as `experiment`
+            of_group = [each for each in values if values[each] != defaults[each]]
+        found.update(of_group)
+    return found - {"resume"}
 
 
-def _painting_name(file: str) -> str:
-    return Path(file.removeprefix("sample:")).stem
+def _other_folders(run: Path, overrides: Sequence[str]) -> list[str]:
+    asked = [text.partition("=")[2].strip("'\"") for text in overrides if text.startswith("hydra.run.dir=")]
+    return [f"hydra.run.dir: {run} -> {folder}" for folder in asked if Path(folder).resolve() != run.resolve()]
 
 
-def _copy(key: str, source: Config, target: Config) -> None:
-    """Copy one option, or all of a group's."""
-    for full_key, each, value in options(source):
-        if full_key == key or full_key.startswith(f"{key}."):
-            setattr(getattr(target, full_key.split(".")[0]), each.name, value)
+def _with(saved: Config, asked: Config, named: Collection[str]) -> Config:
+    cfg, values = deepcopy(saved), {key: value for key, _, value in options(asked)}
+    for key in named:
+        *section, name = key.split(".")
+        setattr(getattr(cfg, section[0]) if section else cfg, name, values[key])
+    return cfg

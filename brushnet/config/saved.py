@@ -50,7 +50,9 @@ def with_absolute_paths(cfg: Config) -> Config:
 
 
 def _absolute(key: str, path: str) -> str:
-    is_name = (key == "lossnet.weights" and path in _NO_FILES) or (key == "style.base" and not os.path.exists(path))
+    is_name = (key == "lossnet.weights" and path in _NO_FILES) or (
+        key in ("style.base", "fork") and not os.path.exists(path)
+    )
     if path.startswith(_SAMPLE) or is_name:
         return path
     if key not in _JOINED or os.path.exists(path):  # an existing folder means itself, even if it is called a::b
@@ -62,16 +64,23 @@ def _absolute(key: str, path: str) -> str:
 
 def load_run(path: Path) -> Config:
     """Configuration of a run folder or a `config.yaml`, which may come from a stranger: values, through the schema."""
+    file = path / "config.yaml" if path.is_dir() else path
+    return from_dict(_read(file), source=str(file))
+
+
+def from_dict(values: Mapping[str, Any], *, source: str) -> Config:
+    """Of what `to_dict` made, read back from a file (`source`) that may come from a stranger."""
     from brushnet.config.typed import to_config
 
-    file = path / "config.yaml" if path.is_dir() else path
-    values = _read(file)
     if "${" in str(values):
-        raise ConfigError(f"{file}: a saved configuration holds plain values, got an interpolation ${{...}}")
+        raise ConfigError(f"{source}: a saved configuration holds plain values, got an interpolation ${{...}}")
+    for key, value in to_dict(Config()).items():
+        if isinstance(value, dict) and not isinstance(values.get(key, {}), dict):
+            raise ConfigError(f"{source}: {key} must hold options, got {values[key]}")
     try:
         return to_config(values)
     except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from error
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def _read(file: Path) -> Mapping[str, Any]:
@@ -85,9 +94,6 @@ def _read(file: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{file}: not a saved configuration: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: a saved configuration is a mapping, got {type(values).__name__}")
-    for key, value in to_dict(Config()).items():
-        if isinstance(value, dict) and not isinstance(values.get(key, {}), dict):
-            raise ConfigError(f"{file}: {key} must hold options, got {values[key]}")
     return values
 
 
