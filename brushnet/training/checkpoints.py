@@ -5,13 +5,14 @@ import math
 import shlex
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 
 from brushnet.checkpoints.folder import BEST, FOLDER, LAST, earlier, step_name
 from brushnet.errors import BrushnetError
 from brushnet.files import PARTIAL, remove_partial, sync_folder
+from brushnet.training.faults import check_weights
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import StyleTraining
 
@@ -88,6 +89,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         return bool(trainer.strategy.reduce_boolean_decision(over, all=False))
 
     def _write(self, trainer: pl.Trainer, name: str) -> None:
+        check_weights(cast(StyleTraining, trainer.lightning_module))
         waiting = self.folder / f".{name}{PARTIAL}"
         try:
             trainer.save_checkpoint(waiting)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from brushnet import files
+from brushnet.checkpoints.folder import FOLDER, LAST
 from brushnet.errors import BrushnetError
 from brushnet.training.trail import Figures, Trail, leaves
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT = "faults.txt"
+_REMEDIES = "a lower trainer.learning_rate or loss.style_weight, or trainer.precision=32-true"
 
 
 @dataclass(frozen=True)
@@ -148,20 +150,47 @@ def _describe(module: "StyleTraining", batch: dict[str, Tensor], drawn: "Drawn")
 
 def _give_up(module: "StyleTraining", fault: Fault) -> NoReturn:
     """Every process of several comes here in the same step. What was saved stays as it is."""
-    trainer: Any = module.trainer
-    run_dir = Path(trainer.default_root_dir)
+    run_dir = _run_dir(module)
     report = run_dir / (REPORT if module.global_rank == 0 else f"faults_{module.global_rank}.txt")
     files.write_whole(report, fault.report().encode())
     raise BrushnetError(
         f"training stopped at step {module.global_step}: {module.bad_steps_in_a_row} steps in a row had a non-finite "
-        f"loss or gradient; {fault.cause} (all of it in {report}); {_way_on(run_dir)}"
+        f"loss or gradient; {fault.cause}; all of it is in {report}; {_way_on(module)}"
     )
 
 
-def _way_on(run_dir: Path) -> str:
-    remedies = "a lower trainer.learning_rate or loss.style_weight, or with trainer.precision=32-true"
-    last = run_dir / "checkpoints" / "last.ckpt"
+def check_weights(module: "StyleTraining") -> None:
+    """Before they are saved. BrushnetError, on every process, where they are not finite on one.
+
+    No skipped step mends that, and no training step does it: memory or hardware failed.
+    """
+    optimizer: Any = module.optimizers(use_pl_optimizer=False)
+    state = {f"optimiser.{place}.{name}": value for place, each in enumerate(optimizer.state.values())
+             for name, value in each.items()}  # fmt: skip
+    saved = {name: value for name, value in {**module.state_dict(), **state}.items() if isinstance(value, Tensor)}
+    fine = [bool(value.isfinite().all()) for value in saved.values()]
+    strategy: Any = module.trainer.strategy
+    if strategy.reduce_boolean_decision(not all(fine), all=False):
+        spoilt = next((name for name, good in zip(saved, fine, strict=True) if not good), "of another process")
+        raise BrushnetError(
+            f"training stopped at step {module.global_step}: weight {spoilt} is no longer finite, though every step "
+            f"was: memory or hardware failed; nothing was saved of it; {_way_on(module)}"
+        )
+
+
+def _way_on(module: "StyleTraining") -> str:
+    run_dir = _run_dir(module)
+    last = run_dir / FOLDER / LAST
     if not last.is_file():
-        return f"nothing is saved yet: start anew with {remedies}"
-    resume = f"brushnet train resume={shlex.quote(str(run_dir))}"
-    return f"the last good checkpoint is {last}: go on from it with {resume} --fork and {remedies}"
+        return f"nothing was saved before: start anew with {_REMEDIES}"
+    rate = f"trainer.learning_rate={module.learning_rate / 3:.2g}"
+    command = f"brushnet train resume={shlex.quote(str(run_dir))}"
+    return (
+        f"the last good checkpoint is {last}: {command} repeats the steps after it, {command} {rate} --fork starts a "
+        f"run from its weights with other options ({_REMEDIES})"
+    )
+
+
+def _run_dir(module: "StyleTraining") -> Path:
+    trainer: Any = module.trainer
+    return Path(trainer.default_root_dir)
