@@ -194,6 +194,7 @@ def build_module(
         channels_last=trainer.channels_last,
         compiled=trainer.compile,
         describe=lambda module: build_meta(cfg, module, command=command, base=base).to_json(),
+        max_bad_fraction=cfg.data.max_bad_fraction,
     )
 
 

@@ -1,6 +1,7 @@
 """The Lightning data module: photos for training, endless and resumable; a few fixed ones for validation."""
 
 import hashlib
+import logging
 import math
 import os
 from typing import Any
@@ -12,18 +13,23 @@ from torch.utils.data import DataLoader
 
 from brushnet import images
 from brushnet.data import split
+from brushnet.data.looks import Looks
 from brushnet.data.order import SHUFFLE_GROUPS
 from brushnet.data.photos import Batches, Photos
 from brushnet.data.reading import Source
 from brushnet.data.sources import open_source
+from brushnet.errors import BrushnetError, UserError
+
+log = logging.getLogger(__name__)
 
 
 class PhotoData(pl.LightningDataModule):
-    """Batches of {"photo": uint8 (B, 3, crop_px, crop_px), "index": int64 (B,), the global sample indices}.
+    """Batches of {"photo": uint8 (B, 3, crop_px, crop_px), "index": int64 (B,), the global sample indices, "looks"}.
 
     Use with `Trainer(use_distributed_sampler=False)`: the ranks are told apart here. The trainer's module sets
-    `batches_done`, its steps so far, after each of them. A checkpoint keeps how many samples all ranks have used by
-    then, the whole state of the stream: on another number of devices too it goes on from there.
+    `batches_done`, its steps so far, after each of them, and notes what the samples of all ranks looked at. A
+    checkpoint keeps both, and how many samples all ranks have used, the whole state of the stream: on another number of
+    devices too each sample of an epoch is used once.
     """
 
     def __init__(
@@ -39,14 +45,16 @@ class PhotoData(pl.LightningDataModule):
         val_photos: int = 16,
         allow_pipe: bool = False,
         cache_dir: str | None = None,
+        max_bad_fraction: float = 0.25,
     ) -> None:
         super().__init__()
         self.path, self.val_path = path, val_path
         self.crop_px, self.batch_size, self.seed = crop_px, batch_size, seed
         self.workers, self.val_photos = workers, val_photos
         self._open_options: dict[str, Any] = {"source": source, "allow_pipe": allow_pipe, "cache_dir": cache_dir}
+        self.max_bad_fraction = max_bad_fraction
         self.batches_done = 0
-        self._resumed = {"batches": 0, "samples": 0}
+        self._resumed: dict[str, int] = {"batches": 0, "samples": 0}
         self.photos: Photos | None = None
 
     def setup(self, stage: str = "fit") -> None:
@@ -61,11 +69,12 @@ class PhotoData(pl.LightningDataModule):
             self._val_source = open_source(self.val_path, option="data.val_path", **self._open_options)
             self._val_numbers = split.first_usable(self._val_source, self.val_photos)
         self.photos = Photos(train, seed=self.seed, crop_px=self.crop_px)
+        self.looks = Looks(len(train))
 
     def train_dataloader(self) -> DataLoader:
         assert self.photos is not None, "setup() comes first"
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        batches = Batches(self.batch_size, rank=rank, world_size=world_size, first_batch=self._first_batch())
+        batches = Batches(self.batch_size, rank=rank, world_size=world_size, first_sample=self._first_sample())
         workers = auto_workers(self.trainer.num_devices if self.trainer else 1) if self.workers < 0 else self.workers
         return DataLoader(
             self.photos,
@@ -106,26 +115,61 @@ class PhotoData(pl.LightningDataModule):
             digest.update(b"\n" + identity.encode())
         return digest.hexdigest()
 
+    def note(self, looks: Tensor) -> None:
+        """What the samples of one step looked at, those of all ranks, in the same order on each of them."""
+        self.looks.note(looks)
+
     def bad_counts(self) -> dict[str, int]:
-        """Training photos found flawed so far, by all workers of this rank: {"broken": 1, "enlarged": 3, ...}."""
-        return self.photos.counts() if self.photos is not None else {}
+        """Training photos found flawed by the samples used so far: {"broken": 1, "enlarged": 3, "lost": 2}."""
+        lost = self.photos.source.lost if self.photos is not None else 0
+        return {**self.looks.counts(), **({"lost": lost} if lost else {})}
+
+    def bad_places(self) -> str:
+        """The shards or folders that hold most of the bad photos; empty where there are none."""
+        assert self.photos is not None, "setup() comes first"
+        return ", ".join(f"{place} ({count})" for place, count in self.looks.worst(self.photos.source.place))
+
+    def too_bad(self) -> bool:
+        """Whether more photos are bad than `max_bad_fraction` allows; the same on every rank."""
+        return self.looks.too_bad(self.max_bad_fraction)
+
+    def check_fraction(self) -> None:
+        """BrushnetError where too many photos are bad."""
+        if self.too_bad():
+            tally = self.looks.run
+            raise BrushnetError(
+                f"training stopped: {tally.bad} of {tally.looked} photos looked at cannot be used, more than "
+                f"data.max_bad_fraction={self.max_bad_fraction:g} allows: {join_counts(self.bad_counts())}; worst: "
+                f"{self.bad_places()}; mend them or raise data.max_bad_fraction, then resume"
+            )
 
     def state_dict(self) -> dict[str, Any]:
-        steps = self._first_batch() + self.batches_done - self._resumed["batches"]
-        return {"batches": self.batches_done, "samples": steps * self._samples_per_step()}
+        steps = self.batches_done - self._resumed["batches"]
+        samples = self._first_sample() + steps * self._samples_per_step()
+        return {"batches": self.batches_done, "samples": samples, "ranks": self._ranks(), **self.looks.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._resumed = {key: int(value) for key, value in state_dict.items() if key in ("batches", "samples")}
+        """UserError where it is not what was saved, of as many photos. Earlier brushnets saved less."""
+        self._resumed = {key: _count(state_dict, key) for key in ("batches", "samples", "ranks") if key in state_dict}
+        self._resumed.setdefault("batches", 0)
         self.batches_done = self._resumed["batches"]
+        if "looks" in state_dict:
+            self.looks.load_state_dict(state_dict)
+        if self._resumed.get("ranks", self._ranks()) != self._ranks():
+            log.info(
+                "resumed on %d devices instead of %d: each sample of an epoch is still used once, but a step takes "
+                "others together: exact in coverage, not in bits", self._ranks(), self._resumed["ranks"]
+            )  # fmt: skip
 
-    def _first_batch(self) -> int:
-        """Rounded up: on another number of devices the samples of a last, partial step are left out, not repeated."""
-        if "samples" not in self._resumed:  # a checkpoint of before samples were counted: on as many devices
-            return self._resumed["batches"]
-        return math.ceil(self._resumed["samples"] / self._samples_per_step())
+    def _first_sample(self) -> int:
+        # A checkpoint of before samples were counted: on as many devices.
+        return self._resumed.get("samples", self._resumed["batches"] * self._samples_per_step())
+
+    def _ranks(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
 
     def _samples_per_step(self) -> int:
-        return self.batch_size * (self.trainer.world_size if self.trainer else 1)
+        return self.batch_size * self._ranks()
 
 
 def auto_workers(ranks: int = 1) -> int:
@@ -137,6 +181,18 @@ def auto_workers(ranks: int = 1) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     ranks = max(ranks, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     return 0 if cores <= 2 else min(8, max(1, cores // ranks - 1))
+
+
+def join_counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {cause}" for cause, count in counts.items())
+
+
+def _count(state_dict: dict[str, Any], key: str) -> int:
+    value, least = state_dict[key], int(key == "ranks")
+    if type(value) is not int or not least <= value < 2**53:
+        cause = f"{key} must be a number from {least}, got {value!r:.60}"
+        raise UserError(f"the checkpoint's data state is damaged: {cause}")
+    return value
 
 
 def _centre_crop(photo: Tensor, crop_px: int) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from brushnet import images, seeds
+from brushnet.data.looks import STATES, pack
 from brushnet.data.order import GlobalOrder
-from brushnet.data.reading import Source
+from brushnet.data.reading import Source, TooLargeError, UnreachableError
 from brushnet.errors import BrushnetError, ImageError
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 MIN_SIDE_PX = 8  # a line of pixels is no photo: enlarged to a crop it teaches stripes
 SMALLEST_CROP = 0.4  # of the short side; smaller crops show textures without objects
 MAX_TRIES = 20
-FLAWS = ("fine", "broken", "too small", "unreadable", "enlarged")
+_LOOKS = MAX_TRIES + 1  # of one sample, at most: its own photo and those in its place
 
 
 def decode_photo(data: bytes, *, short_side_px: int | None = None) -> Tensor:
@@ -43,49 +44,77 @@ class NoPhotosError(BrushnetError):
         super().__init__(message.strip().rpartition("NoPhotosError: ")[2])
 
 
+_FOR_GOOD = ("broken", "too small", "too large")
+
+
+def _state(error: ImageError | OSError) -> str:
+    match error:
+        case TooSmallError():
+            return "too small"
+        case TooLargeError():
+            return "too large"
+        case ImageError():
+            return "broken"
+        case UnreachableError():
+            return "unreachable"
+        case _:
+            return "unreadable"
+
+
 class Photos(Dataset[dict[str, object]]):
-    """`photos[global_index]` -> {"photo": uint8 (3, crop_px, crop_px), "index": global_index}. Never ends."""
+    """`photos[global_index]` -> {"photo": uint8 (3, crop_px, crop_px), "index": global_index, "looks": see looks.py}.
+
+    Never ends.
+    """
 
     def __init__(self, source: Source, *, seed: int, crop_px: int) -> None:
         self.source, self.seed, self.crop_px = source, seed, crop_px
         self.order = GlobalOrder(source.groups, seed)
-        # One byte per photo, shared with the workers. Writing it twice changes nothing: no lock, and no photo counts
-        # double however often it is drawn.
-        self.flaws = torch.zeros(len(source), dtype=torch.uint8).share_memory_()
+        # One byte per photo, shared with the workers, which run ahead: good for sparing work and for the log, while
+        # what the run counts are the looks of samples in use. Writing it twice changes nothing: no lock.
+        self.known = torch.zeros(len(source), dtype=torch.uint8).share_memory_()
         self._last_log = -math.inf
 
     def __getitem__(self, global_index: int) -> dict[str, object]:
         _, number = self.order(global_index)
-        photo = self._load(number)
+        looks: list[tuple[int, str]] = []
+        photo = self._look(number, looks)
         if photo is None:
-            photo = self._substitute(global_index)
-        return {"photo": self._crop(photo, global_index), "index": global_index}
+            photo = self._substitute(global_index, looks)
+        return {
+            "photo": self._crop(photo, global_index),
+            "index": global_index,
+            "looks": pack(looks, length=_LOOKS),
+        }
 
     def counts(self) -> dict[str, int]:
-        """Photos found flawed so far, by any worker, and those lost where shards are cut off; only what occurred."""
-        counts = torch.bincount(self.flaws.long(), minlength=len(FLAWS)).tolist()
-        named = {**dict(zip(FLAWS, counts, strict=True)), "lost": self.source.lost}
-        return {flaw: count for flaw, count in named.items() if count and flaw != "fine"}
+        """Photos loaded so far by any worker and found flawed, and those lost where shards are cut off."""
+        counts = torch.bincount(self.known.long(), minlength=len(STATES)).tolist()
+        named = {**dict(zip(STATES[2:], counts[2:], strict=True)), "lost": self.source.lost}
+        return {flaw: count for flaw, count in named.items() if count}
 
-    def _load(self, number: int) -> Tensor | None:
-        if FLAWS[int(self.flaws[number])] in ("broken", "too small"):
-            return None  # it will not mend; what replaces it does not depend on who found out
+    def _look(self, number: int, looks: list[tuple[int, str]]) -> Tensor | None:
+        """The photo, or None for a bad one; what became of it is added to `looks`."""
+        state, photo = STATES[int(self.known[number])], None
+        if state in _FOR_GOOD:  # what replaces a photo does not depend on who found out that it is bad
+            looks.append((number, state))
+            return None
         try:
-            data = self.source.read(number)
-            # No crop is cut from less than SMALLEST_CROP of the short side: more pixels than this are never seen.
-            photo = decode_photo(data, short_side_px=math.ceil(self.crop_px / SMALLEST_CROP))
-        except ImageError as error:
-            self._bad(number, "too small" if isinstance(error, TooSmallError) else "broken", str(error))
-            return None
-        except OSError as error:
-            self._bad(number, "unreadable", error.strerror or str(error))
-            return None
-        if min(photo.shape[-2:]) < self.crop_px:
-            self.flaws[number] = FLAWS.index("enlarged")
+            photo = self._load(number)
+            state = "enlarged" if min(photo.shape[-2:]) < self.crop_px else "fine"
+            self.known[number] = STATES.index(state)
+        except (ImageError, OSError) as error:
+            state = _state(error)
+            self.known[number] = STATES.index(state)
+            self._log_bad(number, getattr(error, "strerror", None) or str(error))
+        looks.append((number, state))
         return photo
 
-    def _bad(self, number: int, flaw: str, cause: str) -> None:
-        self.flaws[number] = FLAWS.index(flaw)
+    def _load(self, number: int) -> Tensor:
+        # No crop is cut from less than SMALLEST_CROP of the short side: more pixels than this are never seen.
+        return decode_photo(self.source.read(number), short_side_px=math.ceil(self.crop_px / SMALLEST_CROP))
+
+    def _log_bad(self, number: int, cause: str) -> None:
         if time.monotonic() - self._last_log >= 1:
             self._last_log = time.monotonic()
             log.warning("photo %s left out: %s (so far: %s)", self.source.key(number), cause, self._totals())
@@ -93,10 +122,10 @@ class Photos(Dataset[dict[str, object]]):
     def _totals(self) -> str:
         return ", ".join(f"{count} {flaw}" for flaw, count in self.counts().items())
 
-    def _substitute(self, global_index: int) -> Tensor:
+    def _substitute(self, global_index: int, looks: list[tuple[int, str]]) -> Tensor:
         rng = seeds.rng(self.seed, "substitute", global_index)
         for _ in range(MAX_TRIES):
-            photo = self._load(int(rng.integers(len(self.source))))
+            photo = self._look(int(rng.integers(len(self.source))), looks)
             if photo is not None:
                 return photo
         raise NoPhotosError(
@@ -117,17 +146,17 @@ class Photos(Dataset[dict[str, object]]):
 
 
 class Batches(Sampler[list[int]]):
-    """Endless batches of global sample indices: batch g of rank r holds (g * world_size + r) * batch_size and on.
+    """Endless batches of global sample indices: batch g of rank r begins (g * world_size + r) * batch_size later.
 
-    Endless, because with an end the ranks would reach it at different steps, and the last one would wait for ever.
+    Counted from any sample, so that a run which goes on with other ranks uses each sample once. Endless, because with
+    an end the ranks would reach it at different steps, and the last one would wait for ever.
     """
 
-    def __init__(self, batch_size: int, *, rank: int = 0, world_size: int = 1, first_batch: int = 0) -> None:
-        self.batch_size, self.rank, self.world_size, self.first_batch = batch_size, rank, world_size, first_batch
+    def __init__(self, batch_size: int, *, rank: int = 0, world_size: int = 1, first_sample: int = 0) -> None:
+        self.batch_size, self.rank, self.world_size, self.first_sample = batch_size, rank, world_size, first_sample
 
     def __iter__(self) -> Iterator[list[int]]:
-        batch = self.first_batch
+        first = self.first_sample + self.rank * self.batch_size
         while True:
-            first = (batch * self.world_size + self.rank) * self.batch_size
             yield list(range(first, first + self.batch_size))
-            batch += 1
+            first += self.world_size * self.batch_size

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from brushnet import images
+from brushnet.data.module import join_counts
 from brushnet.training.loggers import log_picture
 from brushnet.training.module import VALIDATION_SCALES, StyleTraining
 
@@ -78,11 +79,19 @@ def _corner(picture_13HW: Tensor) -> Tensor:
 
 
 class StreamPosition(pl.Callback):
-    """Tells the data module how far the stream was used, and logs what was bad in it."""
+    """Tells the data module how far the stream was used and what its samples looked at; logs what was bad in it."""
 
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *args: Any) -> None:
+    def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if data.too_bad():  # on all ranks at once: they have noted the same
+            trainer.should_stop = True  # as on a signal, so that all is saved; `run` then says why
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_index: int
+    ) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         data.batches_done = module.batches_done
+        data.note(trainer.strategy.all_gather(batch["looks"]))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -91,6 +100,7 @@ class StreamPosition(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        counts = ", ".join(f"{count} {cause}" for cause, count in data.bad_counts().items() if count)
-        if counts:
-            log.warning("flawed photos met in data.path: %s", counts)
+        if counts := data.bad_counts():
+            places = data.bad_places()
+            worst = f"; most of the bad ones in {places}" if places else ""
+            log.warning("flawed photos met in data.path: %s%s", join_counts(counts), worst)

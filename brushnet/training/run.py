@@ -86,6 +86,8 @@ def _full_disk_said(run_dir: Path) -> Iterator[None]:
     """Whatever was being written: rows, a sample grid, the model."""
     try:
         yield
+        if trainer.global_step < module.total_steps:
+            data.check_fraction()
     except OSError as error:
         raise unwritable(error, run_dir) from error
     except BrushnetError as error:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from brushnet.data.module import PhotoData, auto_workers
 from brushnet.data.photos import Batches
-from brushnet.errors import BrushnetError
+from brushnet.errors import BrushnetError, UserError
 
 
 def module(path, **options) -> PhotoData:
@@ -24,10 +24,18 @@ def first_batches(data: PhotoData, count: int) -> list[dict[str, torch.Tensor]]:
     return list(itertools.islice(data.train_dataloader(), count))
 
 
+def use(data: PhotoData, steps: int) -> list[dict[str, int]]:
+    """What is counted after each of that many steps."""
+    counted = []
+    for batch in itertools.islice(data.train_dataloader(), steps):
+        data.batches_done += 1
+        data.note(batch["looks"])
+        counted.append(data.bad_counts())
+    return counted
+
+
 def same(a: list[dict[str, torch.Tensor]], b: list[dict[str, torch.Tensor]]) -> bool:
-    return len(a) == len(b) and all(
-        torch.equal(x[k], y[k]) for x, y in zip(a, b, strict=True) for k in ("photo", "index")
-    )
+    return len(a) == len(b) and all(torch.equal(x[k], y[k]) for x, y in zip(a, b, strict=True) for k in y)
 
 
 def test_batches_are_uint8_crops_with_their_global_index(photo_folder):
@@ -63,7 +71,7 @@ def test_starting_at_a_batch_equals_skipping_to_it(photo_folder):
     resumed = module(folder)
     resumed.load_state_dict(data.state_dict())
     assert same(first_batches(resumed, 4), unbroken[3:])
-    assert resumed.state_dict() == {"batches": 3, "samples": 12}
+    assert position(resumed) == {"batches": 3, "samples": 12, "ranks": 1}
 
 
 def on_ranks(data: PhotoData, world_size: int, rank: int = 0) -> PhotoData:
@@ -72,24 +80,80 @@ def on_ranks(data: PhotoData, world_size: int, rank: int = 0) -> PhotoData:
     return data
 
 
-@pytest.mark.parametrize(("before", "after", "first"), [(1, 2, 16), (2, 1, 24), (2, 4, 32), (3, 2, 40)])
-def test_on_another_number_of_devices_no_sample_comes_again_and_less_than_a_step_is_left_out(
-    photo_folder, before, after, first
-):
+def position(data: PhotoData) -> dict[str, int]:
+    return {key: value for key, value in data.state_dict().items() if key != "looks"}
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 4), (3, 2), (2, 2)])
+def test_on_another_number_of_devices_each_sample_is_used_once(photo_folder, before, after, caplog):
     folder = photo_folder(10)
-    data, resumed = on_ranks(module(folder), before), on_ranks(module(folder), after)
+    data = on_ranks(module(folder), before)
     data.batches_done = 3  # of 4 photos each
-    resumed.load_state_dict(data.state_dict())
-    assert first_batches(resumed, 1)[0]["index"].tolist() == list(range(first, first + 4))
-    resumed.batches_done += 1  # the trainer's module goes on counting its own steps
-    assert resumed.state_dict() == {"batches": 4, "samples": first + 4 * after}
+    used = []
+    for rank in range(after):
+        resumed = on_ranks(module(folder), after, rank)
+        with caplog.at_level(logging.INFO):
+            resumed.load_state_dict(data.state_dict())
+        used += [index for batch in first_batches(resumed, 2) for index in batch["index"].tolist()]
+        resumed.batches_done += 2  # the trainer's module goes on counting its own steps
+        assert position(resumed) == {"batches": 5, "samples": 12 * before + 8 * after, "ranks": after}
+    assert sorted(used) == list(range(12 * before, 12 * before + 8 * after))
+    told = f"resumed on {after} devices instead of {before}: each sample of an epoch is still used once, but a step"
+    assert (f"{told} takes others together: exact in coverage, not in bits" in caplog.text) == (before != after)
 
 
 def test_a_checkpoint_that_holds_batches_alone_is_still_read(photo_folder):
     data = on_ranks(module(photo_folder(10)), 2, rank=1)
     data.load_state_dict({"batches": 3})
     assert first_batches(data, 1)[0]["index"].tolist() == [28, 29, 30, 31]
-    assert data.state_dict() == {"batches": 3, "samples": 24}
+    assert position(data) == {"batches": 3, "samples": 24, "ranks": 2}
+
+
+@pytest.mark.parametrize(
+    ("damage", "cause"),
+    [
+        ({"batches": -1}, "damaged: batches must be a number from 0, got -1"),
+        ({"samples": "12"}, "damaged: samples must be a number from 0, got '12'"),
+        ({"samples": True}, "damaged: samples must be a number from 0, got True"),
+        ({"samples": 2**53}, "damaged: samples must be a number from 0, got 9007199254740992"),
+        ({"ranks": 0}, "damaged: ranks must be a number from 1, got 0"),
+        ({"looks": [1] * 9}, "not of these 9 photos: its looks do not fit"),
+        ({"looks": torch.zeros(8, dtype=torch.uint8)}, "not of these 9 photos: its looks do not fit"),
+        ({"looks": torch.zeros(9)}, "not of these 9 photos: its looks do not fit"),
+        ({"looks": torch.full((9,), 9, dtype=torch.uint8)}, "not of these 9 photos: its looks do not fit"),
+    ],
+)
+def test_a_position_that_nobody_saved_is_refused(photo_folder, damage, cause):
+    data = module(photo_folder(10))
+    with pytest.raises(UserError, match=rf"^the checkpoint's data state is {cause}$"):
+        data.load_state_dict({**data.state_dict(), **damage})
+
+
+@pytest.fixture
+def flawed_folder(photo_folder):
+    """Twenty good photos, six broken ones, one of a line, one that a link leads nowhere from."""
+    folder = photo_folder(20, size=(24, 20))
+    for number in range(6):
+        (folder / f"broken{number}.jpg").write_bytes(b"?")
+    Image.new("RGB", (50, 1)).save(folder / "line.png")
+    (folder / "gone.jpg").symlink_to("nowhere")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")
+def test_what_is_counted_is_the_same_for_any_number_of_workers_and_after_a_resume(flawed_folder):
+    counted = use(module(flawed_folder, crop_px=22), 9)
+    assert counted[-1] == {"broken": 6, "too small": 1, "unreadable": 1, "enlarged": 19}
+    assert 0 < sum(counted[1].values()) < sum(counted[-1].values())
+    for workers in (1, 2, 4):
+        assert use(module(flawed_folder, crop_px=22, workers=workers), 9) == counted
+    for workers, before in ((0, 1), (2, 4)):
+        data = module(flawed_folder, crop_px=22, workers=workers)
+        use(data, before)
+        resumed = module(flawed_folder, crop_px=22, workers=2 - workers)
+        resumed.load_state_dict(data.state_dict())
+        assert resumed.bad_counts() == counted[before - 1]
+        assert use(resumed, 9 - before) == counted[before:]
 
 
 def test_two_ranks_of_two_see_what_one_of_four_sees(photo_folder):
@@ -97,7 +161,7 @@ def test_two_ranks_of_two_see_what_one_of_four_sees(photo_folder):
     single = first_batches(module(folder, batch_size=4), 3)
     photos = module(folder).photos
     for step, batch in enumerate(single):
-        ranks = [next(iter(Batches(2, rank=r, world_size=2, first_batch=step))) for r in range(2)]
+        ranks = [next(iter(Batches(2, rank=r, world_size=2, first_sample=4 * step))) for r in range(2)]
         joined = torch.stack([photos[index]["photo"] for index in ranks[0] + ranks[1]])
         assert torch.equal(joined, batch["photo"])
 
@@ -125,7 +189,7 @@ def test_bad_photos_are_counted_across_workers(photo_folder):
     (folder / "broken.jpg").write_bytes(b"?")
     Image.new("RGB", (50, 1)).save(folder / "line.png")
     data = module(folder, workers=2, val_path=str(photo_folder(2, "val")))
-    first_batches(data, 4)
+    use(data, 4)
     assert data.bad_counts() == {"broken": 1, "too small": 1}
 
 

@@ -9,9 +9,17 @@ import torch
 from PIL import Image
 from torch._utils import ExceptionWrapper  # what carries an error out of a DataLoader's worker
 
+from brushnet.data import reading
+from brushnet.data.looks import Looks
 from brushnet.data.photos import MAX_TRIES, Batches, Photos
-from brushnet.data.sources import Folder, open_source
+from brushnet.data.reading import Folder
+from brushnet.data.sources import open_source
 from brushnet.errors import BrushnetError
+
+
+def test_ranks_go_on_from_any_sample_without_a_gap():
+    ranks = [next(iter(Batches(3, rank=rank, world_size=2, first_sample=7))) for rank in range(2)]
+    assert ranks == [[7, 8, 9], [10, 11, 12]]
 
 
 def test_ranks_share_the_stream_out_without_overlap():
@@ -117,6 +125,31 @@ def test_nothing_but_bad_photos_ends_in_one_line_that_names_the_causes(photo_fol
     with pytest.raises(BrushnetError, match=message) as caught:
         from_a_worker.reraise()
     assert "\n" not in str(caught.value)
+
+
+def test_a_sample_tells_what_it_looked_at(photo_folder):
+    folder = photo_folder(3)
+    (folder / "broken.jpg").write_bytes(b"?")
+    photos = Photos(open_source(str(folder)), seed=0, crop_px=16)
+    looks = Looks(4)
+    for index in range(4):
+        looks.note(photos[index]["looks"])
+    assert looks.counts() == {"broken": 1}
+    assert looks.run.looked == 4
+    assert len({photos[index]["looks"].shape for index in range(8)}) == 1
+
+
+def test_what_is_too_large_is_counted_and_not_read_again(photo_folder, monkeypatch, caplog):
+    folder = photo_folder(3)
+    (folder / "p001.jpg").write_bytes(bytes(5000))
+    monkeypatch.setattr(reading, "MAX_PHOTO_BYTES", 4999)
+    photos = Photos(open_source(str(folder)), seed=0, crop_px=16)
+    for index in range(3):
+        photos[index]
+    assert photos.counts() == {"too large": 1}
+    assert "photo p001.jpg left out: 5000 bytes: more than 0 MiB are not read (so far: 1 too large)" in caplog.text
+    monkeypatch.setattr(reading, "_read", lambda *args: pytest.fail("read again"))
+    assert photos._look(photos.source.paths.index("p001.jpg"), []) is None
 
 
 def test_what_replaces_a_bad_photo_varies(photo_folder):

@@ -8,7 +8,8 @@ import pytest
 
 from brushnet import images
 from brushnet.data.module import PhotoData
-from brushnet.data.sources import Folder, Joined, Shards, open_source
+from brushnet.data.reading import Folder, Joined, Shards
+from brushnet.data.sources import open_source
 from brushnet.errors import UserError
 
 
