@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,9 +19,11 @@ from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
 from brushnet.training.base import Base, open_base, resumed_base
 from brushnet.training.command import whole_command
+from brushnet.training.fork import Origin, open_origin, resumed_origin
+from brushnet.training.identity import Identity, RunIdentity, replaced, saved_identity
 from brushnet.training.loggers import check_logger, open_loggers
 from brushnet.training.module import StyleTraining
-from brushnet.training.run import RunOptions, check_format, is_finished, run
+from brushnet.training.run import RunOptions, check_format, is_finished, read_checkpoint, run
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +57,18 @@ def train(
     lossnet = build_lossnet(cfg)
     data = build_data(cfg, allow_pipe=allow_pipe)
     data.setup("fit")
+    identity = build_identity(cfg, data=data, paintings=paintings, lossnet=lossnet)
+    if resume_from is not None:
+        check_identity(identity, resume_from=resume_from)
+    origin = build_origin(cfg, resume_from=resume_from)
     command = whole_command(command, resume_from=resume_from)
-    module = build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=command, base=base)
+    module = build_module(
+        cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=command, base=base, origin=origin
+    )
     out_dir.mkdir(parents=True, exist_ok=True)
     config.save(cfg, out_dir / "config.yaml")
     loggers = open_loggers(cfg.logger.kind, out_dir, project=cfg.logger.project, name=cfg.logger.name or out_dir.name)
-    run(module, data, options, loggers=loggers, resume_from=resume_from)
+    run(module, data, options, loggers=loggers, resume_from=resume_from, callbacks=[RunIdentity(identity)])
 
 
 def check_devices(accelerator: str, devices: int) -> None:
@@ -94,6 +103,46 @@ def build_base(cfg: Config, *, resume_from: Path | None, given: Collection[str])
         setattr(options, name, value)
     config.check(cfg)
     return base
+
+
+def build_origin(cfg: Config, *, resume_from: Path | None) -> Origin | None:
+    """What `fork` says the run starts from, or started from."""
+    if cfg.fork is None:
+        return None
+    if resume_from is not None:
+        return resumed_origin(resume_from)
+    net = {**asdict(cfg.net), "styles": len(cfg.style.files)}
+    return open_origin(cfg.fork, net=net, stroke_mode=cfg.stroke.mode)
+
+
+def build_identity(cfg: Config, *, data: PhotoData, paintings: list[Painting], lossnet: LossNetwork) -> Identity:
+    assert data.photos is not None
+    photos = f"{len(data.photos.source)} photos ({data.fingerprint()[:16]})"
+    return Identity.of(
+        config.to_dict(config.with_absolute_paths(cfg)), photos=photos, paintings=paintings, lossnet=lossnet
+    )
+
+
+def check_identity(found: Identity, *, resume_from: Path) -> None:
+    """UserError lists what of a run was replaced since its checkpoint was saved; harmless changes are logged."""
+    source = f"resume={resume_from}"
+    saved = saved_identity(read_checkpoint(resume_from), source=source)
+    if saved is None:
+        log.warning(
+            "%s is of an earlier brushnet, which kept no digests: whether config.yaml, photos, paintings and loss "
+            "network are still those of the run cannot be checked",
+            source,
+        )
+        return
+    before, now = (config.from_dict(each.config, source=source) for each in (saved, found))
+    wrong = [*config.differences(before, now), *replaced(saved, found)]
+    if wrong:
+        raise UserError(
+            f"{source}: something was changed since it was saved, and another model would come of it: "
+            f"{', '.join(wrong)}; put that back, or --fork starts a new run from these weights"
+        )
+    for change in config.harmless_changes(before, now):
+        log.info("changed since the run was stopped: %s", change)
 
 
 def build_paintings(cfg: Config, stroke: StrokeRange, *, kept: Collection[str] = ()) -> list[Painting]:
@@ -144,6 +193,7 @@ def build_data(cfg: Config, *, allow_pipe: bool) -> PhotoData:
         val_photos=cfg.data.val_photos,
         allow_pipe=allow_pipe,
         cache_dir=cfg.data.cache_dir,
+        max_bad_fraction=cfg.data.max_bad_fraction,
     )
 
 
@@ -172,10 +222,12 @@ def build_module(
     stroke: StrokeRange,
     command: str | None,
     base: Base | None = None,
+    origin: Origin | None = None,
 ) -> StyleTraining:
     trainer = cfg.trainer
+    net = base.net if base else origin.net if origin else None
     return StyleTraining(
-        base.net if base else build_net(cfg),
+        build_net(cfg) if net is None else net,
         lossnet=lossnet,
         spec=build_spec(cfg),
         paintings=paintings,
@@ -193,12 +245,18 @@ def build_module(
         total_steps=trainer.max_steps,
         channels_last=trainer.channels_last,
         compiled=trainer.compile,
-        describe=lambda module: build_meta(cfg, module, command=command, base=base).to_json(),
-        max_bad_fraction=cfg.data.max_bad_fraction,
+        describe=lambda module: build_meta(cfg, module, command=command, base=base, origin=origin).to_json(),
     )
 
 
-def build_meta(cfg: Config, module: StyleTraining, *, command: str | None, base: Base | None = None) -> ModelMeta:
+def build_meta(
+    cfg: Config,
+    module: StyleTraining,
+    *,
+    command: str | None,
+    base: Base | None = None,
+    origin: Origin | None = None,
+) -> ModelMeta:
     """What the saved model says of itself."""
     summary = {
         "command": command,
@@ -213,6 +271,7 @@ def build_meta(cfg: Config, module: StyleTraining, *, command: str | None, base:
         "skipped_steps": module.bad_steps,
         "losses": {name: round(value, 5) for name, value in module.last_losses.items()},
         **({"base": base.summary} if base else {}),
+        **({"fork": origin.summary} if origin else {}),
     }
     return ModelMeta.of(
         module.net,
@@ -237,6 +296,7 @@ def build_options(cfg: Config, out_dir: Path) -> RunOptions:
         checkpoint_every_steps=trainer.checkpoint_every_steps,
         checkpoint_every_seconds=trainer.checkpoint_every_minutes * 60 if trainer.checkpoint_every_minutes else None,
         keep_checkpoints=trainer.keep_checkpoints,
+        checkpoint_at_start=cfg.fork is not None,  # then it needs its origin no more, which may go on
         validate_every_steps=trainer.validate_every_steps,
         sample_every_steps=trainer.sample_every_steps,
         log_every_steps=trainer.log_every_steps,

@@ -60,7 +60,7 @@ def _names(files: Sequence[str]) -> list[str]:
 
 
 def _words(key: str, old: Any, new: Any) -> str:
-    if key == "style.files":
+    if key == "style.files" and _names(old) != _names(new):
         old, new = _names(old), _names(new)
     if isinstance(old, list) and isinstance(new, list):
         old, new = _without_common_ends([_shown(each) for each in old], [_shown(each) for each in new])

@@ -140,9 +140,6 @@ class DataOptions:
     # Real collections have a few bad photos in a thousand. A quarter is more likely a lost disk or the wrong folder,
     # and fewer photos are still worth training on.
     max_bad_fraction: float = option(0.25, "photos that may be bad before training stops; 1: all", min=0, max=1)
-    # Real collections have a few bad photos in a thousand. A quarter is more likely a lost disk or the wrong folder,
-    # and fewer photos are still worth training on.
-    max_bad_fraction: float = option(0.25, "photos that may be bad before training stops; 1: all", min=0, max=1)
 
 
 @dataclass

@@ -44,13 +44,20 @@ class RunOptions:
     checkpoint_every_steps: int
     checkpoint_every_seconds: float | None
     keep_checkpoints: int
+    checkpoint_at_start: bool
     validate_every_steps: int
     sample_every_steps: int
     log_every_steps: int
 
 
 def run(
-    module: StyleTraining, data: PhotoData, options: RunOptions, *, loggers: Sequence[Any], resume_from: Path | None
+    module: StyleTraining,
+    data: PhotoData,
+    options: RunOptions,
+    *,
+    loggers: Sequence[Any],
+    resume_from: Path | None,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> None:
     """Trains and writes `model.safetensors`, `metrics.csv`, `samples/` and `checkpoints/` into `options.out_dir`.
 
@@ -63,6 +70,7 @@ def run(
         every_steps=options.checkpoint_every_steps,
         every_seconds=options.checkpoint_every_seconds,
         keep=options.keep_checkpoints,
+        at_start=options.checkpoint_at_start,
     )
     if resume_from is not None:
         step = progress_of(resume_from, options)[0]
@@ -72,12 +80,14 @@ def run(
     data.setup("fit")
     stop = StopOnSignal()
     with stop.listening(), _quiet_lightning(), _full_disk_said(options.out_dir):
-        trainer = _trainer(data, options, loggers=[metrics, *loggers], callbacks=[stop, saving])
+        trainer = _trainer(data, options, loggers=[metrics, *loggers], callbacks=[stop, saving, *callbacks])
         try:
             trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
         except SystemExit as err:  # Lightning's answer to a signal that did not wait for the end of a step
             raise Stopped(f"stopped at once; what was saved before is in {options.out_dir}") from err
         saving.save(trainer, module)
+        if trainer.global_step < module.total_steps:
+            data.check_fraction()
         _finish(trainer, module, options, stopped=stop.received is not None)
 
 
@@ -86,8 +96,6 @@ def _full_disk_said(run_dir: Path) -> Iterator[None]:
     """Whatever was being written: rows, a sample grid, the model."""
     try:
         yield
-        if trainer.global_step < module.total_steps:
-            data.check_fraction()
     except OSError as error:
         raise unwritable(error, run_dir) from error
     except BrushnetError as error:
