@@ -1,5 +1,7 @@
 """Small things to train with: a loss network of three convolutions, a painting with clear strokes, photos."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ from torch import Tensor
 from brushnet import images, seeds
 from brushnet.lossnet import LossNetwork
 from brushnet.strokes import Painting
+
+# Else hypothesis makes a folder of its own in the repository.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "brushnet-hypothesis"))
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
