@@ -11,8 +11,13 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-# Only the time that was needed. Paths of the run's own folder are compared below it.
-MAY_DIFFER = r"progress\.seconds_trained|brushnet\.training\.seconds"
+# The time that was needed, and counters of Lightning's since it was started: nobody reads those, loops.py rebuilds them
+# from progress.batches_done and global_step, which are compared. Paths of the run's own folder are compared below it.
+MAY_DIFFER = (
+    r"progress\.seconds_trained|brushnet\.training\.seconds|training\.seconds"
+    r"|loops\.fit_loop\.epoch_loop\.(batch_progress\.current|manual_optimization\.optim_step_progress\.current"
+    r"|val_loop\.batch_progress\.total|state_dict\._batches_that_stepped).*"
+)
 # train.log tells of each session; the command that began a run is the same, those that resumed it change nothing.
 LEFT_OUT = {"train.log"}
 
