@@ -35,6 +35,8 @@ def test_each_shell_accepts_its_script(shell, tmp_path):
         ("brushnet tr", ["train"]),
         ("brushnet --ver", ["--version"]),
         ("brushnet train --allow", ["--allow-pipe"]),
+        ("brushnet train resume=run --fo", ["--fork"]),
+        ("brushnet train for", ["fork="]),
         ("brushnet train trainer.max_s", ["trainer.max_steps="]),
         ("brushnet train seed=1 stroke.mo", ["stroke.mode="]),
         ("brushnet train stroke.mode=f", ["fixed"]),

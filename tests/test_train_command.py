@@ -232,6 +232,61 @@ def test_resume_on_several_devices_takes_what_lightning_adds(build, run, monkeyp
     assert build.calls[1].cfg.trainer.devices == 2
 
 
+def test_a_fork_is_a_new_run_with_the_runs_configuration(build, run, tmp_path):
+    save(compose(["net=johnson", "style.files=[night.jpg,wave.jpg]"]), run / "config.yaml")
+    assert cli.main(["train", "resume=old run", "--fork", "seed=5"]) == 0
+    call = build.calls[1]
+    assert (call.cfg.net.width, call.cfg.seed, call.cfg.resume) == (32, 5, None)
+    assert (tmp_path / call.cfg.fork, call.resume_from) == (run / "checkpoints" / "last.ckpt", None)
+    assert call.out_dir.parent == tmp_path / "runs"
+    assert call.out_dir.name.startswith("night+1-20")  # after the run's paintings, which nobody named here
+    assert call.command == "brushnet train --fork 'resume=old run' seed=5"
+    assert cli.main(["train", f"resume={run}/checkpoints/last.ckpt", "--fork", "hydra.run.dir=new"]) == 0
+    assert build.calls[2].out_dir == tmp_path / "new"
+
+
+def test_a_fork_shows_its_configuration(build, run, capsys):
+    capsys.readouterr()
+    assert cli.main(["train", "resume=old run", "--fork", "stroke=half", "--cfg", "job"]) == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert (shown["fork"], shown["net"]["width"], shown["stroke"]["max"]) == ("old run/checkpoints/last.ckpt", 32, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["net=johnson"], "--fork needs resume=RUN_OR_CKPT, the run whose weights and configuration the new one takes"),
+        (
+            ["-m", "resume=old run", "seed=0,1"],
+            "--fork starts one run, so it cannot be combined with -m; fork=MODEL can",
+        ),
+        (
+            ["resume=old run", "hydra.run.dir=old run"],
+            "--fork writes nothing into old run, got hydra.run.dir=old run; ",
+        ),
+        (["resume=old run", "hydra.run.dir=old run/new"], "--fork writes nothing into old run, got hydra.run.dir=old "),
+        (["resume=old run", "fork=a"], "--fork sets the option fork to the checkpoint of resume=, got fork=a too"),
+        (["resume=old run", "stroke.max=0.1"], "stroke.min must be below stroke.max"),
+        (["resume=nowhere"], "resume must be a run folder or a .ckpt file in one, got nowhere"),
+    ],
+)
+def test_a_fork_that_cannot_be_writes_nothing(build, run, tmp_path, capsys, arguments, message):
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(["train", "--fork", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err.splitlines()[-1]
+    assert sorted(tmp_path.rglob("*")) == before
+    assert len(build.calls) == 1
+
+
+def test_processes_that_lightning_adds_enter_the_folder_of_the_fork(build, run, tmp_path, monkeypatch):
+    assert cli.main(["train", "resume=old run", "--fork", "hydra.run.dir=new"]) == 0
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert cli.main(["train", "resume=old run", "--fork", "hydra.run.dir=new", 'hydra.run.dir="new"']) == 0
+    assert build.calls[2].cfg == build.calls[1].cfg
+    assert build.calls[2].out_dir == tmp_path / "new"
+
+
 def test_a_sweep_gives_each_job_its_folder(build, tmp_path):
     assert cli.main(["train", "-m", "stroke=mixed,one_octave", "style.files=a.jpg,b (1).jpg", "hydra.sweep.dir=s"]) == 0
     assert [(call.cfg.stroke.mode, call.cfg.style.files) for call in build.calls] == [
@@ -327,4 +382,5 @@ def test_help_shows_groups_and_common_options_of_the_schema(capsys):
     text = capsys.readouterr().out
     assert "stroke=     double, fixed, half, mixed, one_octave, three_octaves" in text
     assert f"trainer.max_steps={Config().trainer.max_steps}" in text
+    assert "--fork                with resume=: a new run from that run's weights" in text
     assert "style.reference_px=256              short side of the painting at s = 1 (px)" in text

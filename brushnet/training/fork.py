@@ -51,7 +51,8 @@ def _differences(meta: ModelMeta, net: dict[str, Any], stroke_mode: str) -> list
     for name in (*NET_LIMITS, "trunk"):
         before, now = getattr(meta, name), net[name]
         if before != now:
-            wrong.append(f"{before} -> {now} style.files" if name == "styles" else f"net.{name}: {before} -> {now}")
+            option = "number of style.files" if name == "styles" else f"net.{name}"
+            wrong.append(f"{option}: {before} -> {now}")
     # mixed and fixed networks are both told 0.
     if (meta.stroke_mode == "conditioned") != (stroke_mode == "conditioned"):
         told = "was told" if meta.stroke_mode == "conditioned" else "was not told"
