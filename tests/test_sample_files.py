@@ -11,7 +11,8 @@ import brushnet
 from brushnet import config, images, samples
 from brushnet.data import index
 from brushnet.data.photos import decode_photo
-from brushnet.data.sources import Shards, open_source
+from brushnet.data.reading import Shards
+from brushnet.data.sources import open_source
 from brushnet.data.split import split
 
 DATA = Path(__file__).resolve().parents[1] / "data"

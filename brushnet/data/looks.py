@@ -16,7 +16,6 @@ from brushnet.errors import UserError
 STATES = ("not looked at", "fine", "broken", "too small", "too large", "unreadable", "unreachable", "enlarged",
           "came back")  # fmt: skip
 BAD = ("broken", "too small", "too large", "unreadable", "unreachable")
-PASSING = ("unreadable", "unreachable")  # asked for again whenever the photo's turn comes; the other flaws are for good
 JUDGED_FROM = 100  # photos looked at: of fewer, a few bad ones would be a large fraction
 NOBODY = -1  # fills up the looks of a sample: as many for each, so that they make a batch
 _CODES = {state: code for code, state in enumerate(STATES)}
@@ -93,7 +92,7 @@ class _Tally:
 
     def set(self, number: int, code: int) -> None:
         before = STATES[self.codes[number]]
-        if STATES[code] == "fine" and before in (*PASSING, "came back"):
+        if STATES[code] == "fine" and before in (*BAD, "came back"):
             code = _CODES["came back"]
         self._counts[self.codes[number]] -= 1
         self._counts[code] += 1

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from brushnet import images
 from brushnet.data import split
+from brushnet.data.keeper import Keeper
 from brushnet.data.looks import Looks
 from brushnet.data.order import SHUFFLE_GROUPS
 from brushnet.data.photos import Batches, Photos
@@ -70,6 +71,8 @@ class PhotoData(pl.LightningDataModule):
             self._val_numbers = split.first_usable(self._val_source, self.val_photos)
         self.photos = Photos(train, seed=self.seed, crop_px=self.crop_px)
         self.looks = Looks(len(train))
+        photos = self.photos
+        self.keeper = Keeper(train.remote, came=lambda place: photos.forget(place.name))
 
     def train_dataloader(self) -> DataLoader:
         assert self.photos is not None, "setup() comes first"

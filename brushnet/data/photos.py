@@ -93,6 +93,12 @@ class Photos(Dataset[dict[str, object]]):
         named = {**dict(zip(STATES[2:], counts[2:], strict=True)), "lost": self.source.lost}
         return {flaw: count for flaw, count in named.items() if count}
 
+    def forget(self, place: str) -> None:
+        """What was found bad in a shard or folder is looked at again when its turn comes."""
+        for number in self.known.nonzero().flatten().tolist():
+            if self.source.place(number) == place:
+                self.known[number] = 0
+
     def _look(self, number: int, looks: list[tuple[int, str]]) -> Tensor | None:
         """The photo, or None for a bad one; what became of it is added to `looks`."""
         state, photo = STATES[int(self.known[number])], None

@@ -7,7 +7,7 @@ here.
 import bisect
 import itertools
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,11 +19,24 @@ from brushnet.errors import ImageError
 MAX_PHOTO_BYTES = 256 << 20  # 200 megapixels hardly need more, even as PNG; a disk image called a.jpg must not be read
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a shard is: its file, perhaps in the cache, and what the user calls it."""
+
+    path: Path
+    name: str
+    remote: bool = False
+
+
+Remote = tuple[Place, index.Shard]  # and what its index says of it
+
+
 class Source(Protocol):
     """Encoded photos, numbered 0 .. len - 1."""
 
     groups: list[int]  # how many of them each shard holds, in order
     lost: int  # samples of shards that are cut off, which have no number
+    remote: Sequence[Remote]  # what has to be fetched
 
     def __len__(self) -> int: ...
 
@@ -54,6 +67,7 @@ class Folder:
     """Photos below a folder; the key is the path below it."""
 
     lost = 0
+    remote: Sequence[Remote] = ()
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,20 +93,12 @@ class Folder:
         return f"{len(self)} photos in the folder {self.folder}"
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a shard is: its file, perhaps in the cache, and what the user calls it."""
-
-    path: Path
-    name: str
-    remote: bool = False
-
-
 class Shards:
     """Photos in tars, read by offset. A file is opened for each read: 15 us, and no handle to share or to leak."""
 
-    def __init__(self, shards: list[tuple[Place, index.Shard]], *, where: str, lost: int = 0) -> None:
+    def __init__(self, shards: Sequence[tuple[Place, index.Shard]], *, where: str, lost: int = 0) -> None:
         self.where, self.lost = where, lost
+        self.remote: Sequence[Remote] = [(place, shard) for place, shard in shards if place.remote and shard.sha256]
         self.places = [place for place, _ in shards]
         self.samples = [shard.samples for _, shard in shards]
         self.groups = [len(samples) for samples in self.samples]
@@ -135,6 +141,7 @@ class Joined:
         self.sources = sources
         self.groups = [group for source in sources for group in source.groups]
         self.lost = sum(source.lost for source in sources)
+        self.remote: Sequence[Remote] = [shard for source in sources for shard in source.remote]
         self._ends = list(itertools.accumulate(len(source) for source in sources))
 
     def __len__(self) -> int:

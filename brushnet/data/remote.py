@@ -4,27 +4,20 @@ import contextlib
 import hashlib
 import logging
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from time import sleep
 
-from webdataset.gopen import gopen
-
 from brushnet.data import index
-from brushnet.errors import BrushnetError, UserError
+from brushnet.data.transfer import RefusedError, transfer
+from brushnet.errors import BrushnetError
 
 log = logging.getLogger(__name__)
 
 SCHEMES = ("https:", "http:", "pipe:")
-TRIES = 3
-BACK_OFF_SECONDS = 1.0  # doubled after each try; curl has waited and retried inside each of them already
-_HTTP_ERROR = 22  # curl's exit status when the server answers with an error: asking again would not help
-
-
-class _RefusedError(BrushnetError):
-    pass
+TRIES = 4
+BACK_OFF_SECONDS = 1.0  # doubled after each try
+MAX_INDEX_BYTES = 1 << 30  # of ten million photos
 
 
 def cache_folder(cache_dir: str | None) -> Path:
@@ -33,28 +26,90 @@ def cache_folder(cache_dir: str | None) -> Path:
     return Path(os.path.expanduser(chosen))  # pathlib's own fails for a user who does not exist
 
 
-def fetch(url: str, cache: Path, *, sha256: str = "") -> Path:
-    """Local copy of a shard. With a digest, anything else is refused and nothing is kept."""
-    # The digest is part of the name: a shard that has changed at its source is fetched anew.
-    target = cache / (_hash(url + sha256) + ".tar")
-    if not target.exists():
-        log.info("fetching %s", url)
-        _download(url, target, lambda partial: _check_digest(url, partial, sha256))
+def place_of(url: str, cache: Path, *, sha256: str = "") -> Path:
+    """Where a shard is kept. The digest is part of the name: one that has changed at its source is fetched anew."""
+    return cache / (_hash(url + sha256) + ".tar")
+
+
+def fetch(
+    url: str,
+    cache: Path,
+    *,
+    listed: index.Shard | None = None,
+    tries: int = TRIES,
+    ended: Callable[[], bool] = lambda: False,
+) -> Path:
+    """Local copy of a shard. Anything but what is `listed` is refused, and nothing is kept; a damaged copy is replaced.
+
+    BrushnetError after that many tries, or where `ended()` says that it is needed no more.
+    """
+    target = place_of(url, cache, sha256=listed.sha256 if listed else "")
+    if is_whole(target, listed):
+        return target
+    log.info("fetching %s%s", url, " again: the copy in the cache is damaged" if target.exists() else "")
+
+    def check(partial: Path) -> None:
+        if listed is not None and (found := index.digest(partial)) != listed.sha256:
+            cause = f"sha256 {found[:12]}…, expected {listed.sha256[:12]}…"
+            raise BrushnetError(f"{url} is not what its index says: {cause}")
+
+    _download(url, target, check, tries=tries, most_bytes=listed.bytes if listed else None, ended=ended)
+    if listed is not None:
+        _mark(target)
     return target
+
+
+def is_whole(target: Path, listed: index.Shard | None) -> bool:
+    """Whether a cached shard is there and what its index says. Its digest is computed where the file has changed."""
+    if listed is None:
+        return target.exists()
+    try:
+        if target.stat().st_size != listed.bytes:
+            return False
+        if _is_marked(target):
+            return True
+        whole = index.digest(target) == listed.sha256
+    except OSError:
+        return False
+    if whole:
+        _mark(target)
+    return whole
+
+
+def _is_marked(target: Path) -> bool:
+    try:
+        return _checked(target).read_text(errors="replace") == _mark_of(target)
+    except OSError:
+        return False
+
+
+def _checked(target: Path) -> Path:
+    return target.with_suffix(".checked")
+
+
+def _mark_of(target: Path) -> str:
+    found = target.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _mark(target: Path) -> None:
+    """Remembers that a file had the right digest when it was last written: gigabytes need not be read at each start."""
+    with contextlib.suppress(OSError):  # then it is computed again
+        _checked(target).write_text(_mark_of(target))
 
 
 def fetch_index(url: str, cache: Path) -> list[index.Shard] | None:
     """The index at an address, fetched every time; where that fails the last one seen; None where there is none."""
     target = cache / (_hash(url) + ".json")
     try:
-        _download(url, target, lambda partial: index.parse(partial.read_bytes(), url))
+        _download(url, target, lambda partial: index.parse(partial.read_bytes(), url), most_bytes=MAX_INDEX_BYTES)
         return index.parse(target.read_bytes(), url)
     except index.NoJsonError:  # some servers answer everything with a page
         cause = f"{url} is no JSON"
     except index.InvalidIndexError:
         raise
-    except _RefusedError as error:
-        if _http_status(url) in ("404", "410"):
+    except RefusedError as error:
+        if error.status in ("404", "410"):
             return None
         cause = str(error)
     except BrushnetError as error:
@@ -68,13 +123,15 @@ def fetch_index(url: str, cache: Path) -> list[index.Shard] | None:
     return None
 
 
-def _http_status(url: str) -> str:
-    """What curl does not say when it fails."""
-    command = ["curl", "-gsL", "--connect-timeout", "30", "-o", os.devnull, "-w", "%{http_code}", url]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def _download(url: str, target: Path, check: Callable[[Path], object]) -> None:
+def _download(
+    url: str,
+    target: Path,
+    check: Callable[[Path], object],
+    *,
+    tries: int = TRIES,
+    most_bytes: int | None = None,
+    ended: Callable[[], bool] = lambda: False,
+) -> None:
     """Under a temporary name, then renamed: ranks that fetch the same shard at once do not disturb each other.
 
     `check` raises for what is to be refused, before anything that was there is replaced.
@@ -82,7 +139,7 @@ def _download(url: str, target: Path, check: Callable[[Path], object]) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _with_retries(url, partial)
+        _with_retries(url, partial, tries=tries, most_bytes=most_bytes, ended=ended)
         check(partial)
         os.replace(partial, target)
     except OSError as error:
@@ -92,38 +149,14 @@ def _download(url: str, target: Path, check: Callable[[Path], object]) -> None:
             partial.unlink()
 
 
-def _check_digest(url: str, partial: Path, sha256: str) -> None:
-    if sha256 and (found := index.digest(partial)) != sha256:
-        raise BrushnetError(f"{url} is not what its index says: sha256 {found[:12]}…, expected {sha256[:12]}…")
-
-
-def _with_retries(url: str, partial: Path) -> None:
-    for attempt in range(TRIES):
-        cause = _copy(url, partial)
+def _with_retries(url: str, partial: Path, *, tries: int, most_bytes: int | None, ended: Callable[[], bool]) -> None:
+    for attempt in range(tries):
+        cause = transfer(url, partial, most_bytes=most_bytes, ended=ended)
         if cause is None:
             return
-        if attempt + 1 < TRIES:
+        if attempt + 1 < tries:
             sleep(BACK_OFF_SECONDS * 2**attempt)
-    raise BrushnetError(f"cannot fetch {url} after {TRIES} tries: {cause}")
-
-
-def _copy(url: str, partial: Path) -> str | None:
-    """None, or why it failed."""
-    with partial.open("wb") as file:
-        try:
-            stream = gopen(url)
-        except FileNotFoundError as error:
-            raise UserError(f"cannot fetch {url}: the program {error.filename} is not installed") from error
-        try:
-            with stream:
-                shutil.copyfileobj(stream, file)
-        except OSError as error:
-            if error.errno is not None:
-                raise  # our side: the disk is full, say; what webdataset raises for a failed command has no errno
-            if stream.status == _HTTP_ERROR and not url.startswith("pipe:"):
-                raise _RefusedError(f"cannot fetch {url}: the server answers with an error (does it exist?)") from error
-            return f"exit status {stream.status} of {'the command' if url.startswith('pipe:') else 'curl'}"
-    return None
+    raise BrushnetError(f"cannot fetch {url} after {tries} {'try' if tries == 1 else 'tries'}: {cause}")
 
 
 def _hash(text: str) -> str:

@@ -21,8 +21,8 @@ def split(source: Source, val_photos: int) -> tuple[Source, list[int]]:
     hashes = [_fraction(source.key(number)) for number in range(len(source))]
     ranked = sorted(range(len(source)), key=hashes.__getitem__)
     held_out = max(1, sum(fraction < VAL_FRACTION for fraction in hashes))
-    numbers, looked_at = _usable(source, ranked, held_out, val_photos)
-    train = ranked[max(held_out, looked_at) :]
+    numbers = _usable(source, ranked, held_out, val_photos)
+    train = ranked[held_out:]  # by the keys alone, whatever can be read today: a resumed run needs the same photos
     if not train:
         log.info("%s: too few to hold any out; validation sees training photos", source.describe())
         return source, numbers
@@ -32,15 +32,15 @@ def split(source: Source, val_photos: int) -> tuple[Source, list[int]]:
 def first_usable(source: Source, val_photos: int) -> list[int]:
     """Numbers of up to `val_photos` photos of a source of its own, chosen by the same hash."""
     ranked = sorted(range(len(source)), key=lambda number: _fraction(source.key(number)))
-    return _usable(source, ranked, len(source), val_photos)[0]
+    return _usable(source, ranked, len(source), val_photos)
 
 
-def _usable(source: Source, ranked: list[int], held_out: int, wanted: int) -> tuple[list[int], int]:
-    """(numbers, how many were looked at). Goes beyond `held_out` only as long as it has found none."""
+def _usable(source: Source, ranked: list[int], held_out: int, wanted: int) -> list[int]:
+    """The first numbers that can be used. Beyond `held_out`, to training photos, only where it has found none there."""
     numbers: list[int] = []
     for looked_at, number in enumerate(ranked):
         if len(numbers) == wanted or (looked_at >= held_out and numbers):
-            return numbers, looked_at
+            break
         try:
             load(source, number)
             numbers.append(number)
@@ -51,7 +51,7 @@ def _usable(source: Source, ranked: list[int], held_out: int, wanted: int) -> tu
                     f"none of the first {looked_at + 1} looked at in {source.describe()} can be used; "
                     f"the last one: {error}"
                 ) from error
-    return numbers, len(ranked)
+    return numbers
 
 
 def load(source: Source, number: int) -> Tensor:
@@ -72,7 +72,7 @@ class Part:
     def __init__(self, source: Source, numbers: list[int]) -> None:
         self.source, self.numbers = source, sorted(numbers)
         self.groups = _group_sizes(self.numbers, source.groups)
-        self.lost = source.lost
+        self.lost, self.remote = source.lost, source.remote
 
     def __len__(self) -> int:
         return len(self.numbers)

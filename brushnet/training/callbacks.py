@@ -92,14 +92,20 @@ class StreamPosition(pl.Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         data.batches_done = module.batches_done
         data.note(trainer.strategy.all_gather(batch["looks"]))
+        data.keeper.start()
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         for cause, count in data.bad_counts().items():
             module.log(f"data/{cause}", float(count))
 
+    def on_exception(self, trainer: pl.Trainer, *args: Any) -> None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data.keeper.stop()
+
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data.keeper.stop()
         if counts := data.bad_counts():
             places = data.bad_places()
             worst = f"; most of the bad ones in {places}" if places else ""

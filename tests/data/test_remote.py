@@ -63,7 +63,8 @@ def test_remote_shards_give_what_local_ones_give_and_are_fetched_once(serve, sha
         assert source.groups == local.groups
         assert all(source.read(n) == local.read(n) and source.key(n) == local.key(n) for n in range(12))
     assert [sum(f"shard-00000{n}" in path for path in asked) for n in range(3)] == [1, 1, 1]
-    assert len(files(tmp_path / "cache")) == 4
+    kept = files(tmp_path / "cache")
+    assert sorted(name.partition(".")[2] for name in kept) == ["checked"] * 3 + ["json"] + ["tar"] * 3
     assert not any(name.startswith(".") for name in files(tmp_path / "cache"))
 
 
@@ -120,10 +121,10 @@ def test_offline_the_cache_serves(serve, shard_folder, tmp_path, caplog, monkeyp
     address, _ = serve(shard_folder(4, 9))
     url, cache = f"{address}/shard-000000.tar", str(tmp_path / "cache")
     online = open_source(url, cache_dir=cache)
-    monkeypatch.setattr(remote, "_copy", lambda url, partial: "exit status 7 of curl")
+    monkeypatch.setattr(remote, "transfer", lambda *args, **options: "exit status 7 of curl")
     offline = open_source(url, cache_dir=cache)
     assert [offline.read(n) for n in range(4)] == [online.read(n) for n in range(4)]
-    assert "index.json after 3 tries: exit status 7 of curl; using the copy in" in caplog.text
+    assert "index.json after 4 tries: exit status 7 of curl; using the copy in" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["refused", "a page"])
@@ -162,19 +163,19 @@ def test_a_web_page_in_place_of_an_index_is_told_and_the_shards_are_scanned(serv
     assert not list((tmp_path / "cache").glob("*.json"))
 
 
-def test_a_server_that_is_not_there_is_tried_three_times(monkeypatch, tmp_path):
+def test_a_server_that_is_not_there_is_tried_four_times(monkeypatch, tmp_path):
     monkeypatch.setenv("no_proxy", "*")
     waits = []
     monkeypatch.setattr(remote, "sleep", waits.append)
-    with pytest.raises(BrushnetError, match=r"cannot fetch http://127\S+ after 3 tries: exit status 7 of curl"):
+    with pytest.raises(BrushnetError, match=r"cannot fetch http://127\S+ after 4 tries: exit status 7 of curl"):
         remote.fetch("http://127.0.0.1:9/a.tar", tmp_path)
-    assert waits == [1, 2]
+    assert waits == [1, 2, 4]
     assert files(tmp_path) == []
 
 
 def test_a_failing_command_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(remote, "BACK_OFF_SECONDS", 0)
-    with pytest.raises(BrushnetError, match=r"cannot fetch pipe:exit 22 after 3 tries: exit status 22 of the command"):
+    with pytest.raises(BrushnetError, match=r"cannot fetch pipe:exit 22 after 4 tries: exit status 22 of the command"):
         remote.fetch("pipe:exit 22", tmp_path)
 
 

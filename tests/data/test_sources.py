@@ -1,8 +1,8 @@
 """sources.py: folders, shards, globs, braces and lists; what is missing or not allowed is named."""
 
 import json
-import logging
 import pickle
+import re
 
 import pytest
 
@@ -10,7 +10,7 @@ from brushnet import images
 from brushnet.data.module import PhotoData
 from brushnet.data.reading import Folder, Joined, Shards
 from brushnet.data.sources import open_source
-from brushnet.errors import UserError
+from brushnet.errors import BrushnetError, UserError
 
 
 def reds(source) -> list[int]:
@@ -93,37 +93,86 @@ def cut_in_the_middle_of_the_third_photo(folder) -> None:
     tar.write_bytes(tar.read_bytes()[: third["offset"] + third["size"] // 2])
 
 
-@pytest.mark.parametrize("with_index", [True, False])
-def test_of_a_shard_cut_in_the_middle_the_rest_is_used_and_the_loss_is_told(shard_folder, caplog, with_index):
+def test_of_a_shard_cut_in_the_middle_without_an_index_the_rest_is_used_and_the_loss_is_told(shard_folder, caplog):
     folder = shard_folder(15)
     cut_in_the_middle_of_the_third_photo(folder)
-    if not with_index:
-        (folder / "index.json").unlink()
-    with caplog.at_level(logging.WARNING):
-        source = open_source(str(folder))
+    (folder / "index.json").unlink()
+    source = open_source(str(folder))
     assert source.groups == [5, 2, 5]
     assert len(reds(source)) == 12
-    assert source.lost == (3 if with_index else 1)  # without an index nobody knows what lay behind the cut
+    assert source.lost == 1  # nobody knows what lay behind the cut
     assert "shard-000001.tar is cut off at byte " in caplog.text
-    assert f"2 photos kept, {source.lost} known to be lost" in caplog.text
-    assert f"({source.lost} lost where shards are cut off)" in source.describe()
+    assert "2 photos kept, 1 known to be lost" in caplog.text
+    assert "(1 lost where shards are cut off)" in source.describe()
+
+
+def test_of_a_listed_shard_cut_in_the_middle_the_others_keep_their_numbers(shard_folder, caplog):
+    folder = shard_folder(15)
+    whole = open_source(str(folder))
+    cut_in_the_middle_of_the_third_photo(folder)
+    source = open_source(str(folder))
+    assert "shard-000001.tar is cut off at byte " in caplog.text
+    assert ": 2 of its 5 photos can be read" in caplog.text
+    assert list(source.identities()) == list(whole.identities())
+    assert source.groups == whole.groups
+    for number in (7, 8, 9):
+        with pytest.raises(OSError, match=r"^shard-000001\.tar is cut off at byte \d+$"):
+            source.read(number)
+    assert source.read(6) == whole.read(6)
 
 
 def test_training_goes_on_with_a_cut_shard_and_reports_it(shard_folder):
     folder = shard_folder(15)
     cut_in_the_middle_of_the_third_photo(folder)
-    data = PhotoData(path=str(folder), crop_px=16, batch_size=4, seed=0, workers=0)
-    data.setup()
-    stream = iter(data.train_dataloader())
-    for _ in range(6):
-        assert next(stream)["photo"].shape == (4, 3, 16, 16)
-    assert data.bad_counts() == {"lost": 3}
+    for lost in ({"unreadable": 2}, {"lost": 1}):  # of the three one would be for validation
+        data = PhotoData(path=str(folder), crop_px=16, batch_size=4, seed=0, workers=0)
+        data.setup()
+        stream = iter(data.train_dataloader())
+        for _ in range(8):
+            batch = next(stream)
+            data.note(batch["looks"])
+            assert batch["photo"].shape == (4, 3, 16, 16)
+        assert data.bad_counts() == lost
+        (folder / "index.json").unlink(missing_ok=True)
 
 
-def test_a_shard_replaced_after_indexing_is_read_by_its_own_headers(shard_folder):
+@pytest.mark.parametrize("pattern", ["", "/shard-{000000..000002}.tar"])
+def test_a_listed_shard_that_is_away_keeps_its_numbers_and_can_come_back(shard_folder, caplog, pattern):
+    folder = shard_folder(15)
+    whole = open_source(f"{folder}{pattern}")
+    tar = folder / "shard-000001.tar"
+    away = tar.rename(folder / "away")
+    source = open_source(f"{folder}{pattern}")
+    told = "shard-000001.tar: No such file or directory; its 5 photos are left out until it can be read"
+    assert told in caplog.text
+    assert list(source.identities()) == list(whole.identities())
+    with pytest.raises(FileNotFoundError):
+        source.read(5)
+    away.rename(tar)
+    assert source.read(5) == whole.read(5)
+
+
+def test_a_tar_that_nobody_listed_and_that_cannot_be_read_is_named(shard_folder):
+    folder = shard_folder(6)
+    (folder / "extra.tar").symlink_to("nowhere")
+    with pytest.raises(BrushnetError, match=r"extra\.tar cannot be read: No such file or directory$"):
+        open_source(str(folder))
+
+
+def test_an_index_that_cannot_be_read_is_named(shard_folder):
+    folder = shard_folder(6)
+    (folder / "index.json").unlink()
+    (folder / "index.json").mkdir()
+    with pytest.raises(BrushnetError, match=r"index\.json cannot be read: Is a directory$"):
+        open_source(str(folder))
+
+
+def test_a_shard_replaced_after_indexing_is_read_by_its_own_headers(shard_folder, caplog):
     first, second = shard_folder(4, 9), shard_folder(7, 9, name="other")
     (first / "shard-000000.tar").write_bytes((second / "shard-000000.tar").read_bytes())
     assert reds(open_source(str(first))) == list(range(7))
+    told = r"shard-000000\.tar has \d+ bytes, not \d+ as its index says: it is read by its own headers, 7 photos "
+    assert re.search(told, caplog.text)
 
 
 def test_sources_travel_to_a_spawned_worker(shard_folder, photo_folder):

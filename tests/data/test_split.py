@@ -12,6 +12,7 @@ class Named:
     """A source of equal photos, told apart by their keys; those in `broken` do not decode."""
 
     lost = 0
+    remote = ()
 
     def __init__(self, jpeg: bytes, keys: list[str], broken: set[str] = frozenset()):
         self.jpeg, self.keys, self.broken, self.groups = jpeg, keys, broken, [len(keys)]
@@ -64,6 +65,15 @@ def test_broken_photos_are_passed_over_and_told(jpeg, caplog):
     assert len(numbers) == 4
     assert first not in {source.key(n) for n in numbers}
     assert f"photo {first} left out of the validation: not a picture" in caplog.text
+
+
+def test_what_is_trained_on_does_not_depend_on_what_can_be_read_today(jpeg):
+    source = Named(jpeg(1), NAMES[:60])
+    train, numbers = split(source, 4)
+    held_out = {source.key(number) for number in numbers}
+    without, instead = split(Named(jpeg(1), NAMES[:60], broken=held_out), 4)
+    assert keys_of(without) == keys_of(train)
+    assert {source.key(number) for number in instead} <= keys_of(train)
 
 
 def test_a_source_of_broken_photos_is_given_up_after_a_hundred(jpeg):
