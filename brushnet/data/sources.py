@@ -14,6 +14,7 @@ from brushnet.data.reading import Folder, Joined, Source
 from brushnet.errors import UserError
 
 KINDS = ("auto", "folder", "shards")
+MOST_PLACES = 1_000_000
 ALLOWED = "a folder of photos, a folder of shards, a .tar, a glob, a brace range, an https:// address, or several of \
 them joined by ::"
 
@@ -58,6 +59,7 @@ def _places(path: str, option: str, indexes: Indexes) -> list[str]:
     if os.path.exists(home):  # braces and brackets in a folder's real name mean themselves
         return [home]
     try:
+        _check_braces(path, option)
         patterns = expand_urls(path)
     except ValueError as error:
         raise UserError(f"{option}={path}: the braces do not match ({error}); allowed: {ALLOWED}") from None
@@ -76,6 +78,33 @@ def _places(path: str, option: str, indexes: Indexes) -> list[str]:
             raise UserError(f"{option}={pattern} does not exist; allowed: {ALLOWED}")
         places += found
     return places
+
+
+def _check_braces(path: str, option: str) -> None:
+    """A few characters can stand for more places than there is memory for: they are counted before."""
+    for pattern in path.split("::"):
+        count = _places_of_braces(pattern)
+        if count > MOST_PLACES or count * len(pattern) > 200 * MOST_PLACES:
+            raise UserError(f"{option}={pattern:.200}: the braces stand for more than {MOST_PLACES} places")
+
+
+def _places_of_braces(pattern: str) -> int:
+    """{a,b}{0..9} stands for 20; a list adds up, what follows each other multiplies."""
+    groups = [(0, 0, 1)]  # open ones: where it starts, places of its entries so far, places of the last entry
+    pattern = re.sub(r"\\.", "__", pattern)  # escaped: no braces
+    for place, letter in enumerate(pattern):
+        start, earlier, last = groups[-1]
+        if letter == "{":
+            groups.append((place + 1, 0, 1))
+        elif letter == "," and len(groups) > 1:
+            groups[-1] = (start, earlier + last, 1)
+        elif letter == "}" and len(groups) > 1:
+            span = re.fullmatch(r"(-?\d+)\.\.(-?\d+)(\.\.-?\d+)?", pattern[start:place])
+            here = abs(int(span[1]) - int(span[2])) + 1 if span else earlier + last
+            groups.pop()
+            start, earlier, last = groups[-1]
+            groups[-1] = (start, earlier, last * here)
+    return groups[0][2]
 
 
 def _is_photo_folder(place: str, source: str) -> bool:

@@ -1,5 +1,6 @@
 """sources.py: folders, shards, globs, braces and lists; what is missing or not allowed is named."""
 
+import contextlib
 import json
 import pickle
 import re
@@ -7,6 +8,7 @@ import re
 import pytest
 
 from brushnet import images
+from brushnet.data import sources
 from brushnet.data.module import PhotoData
 from brushnet.data.reading import Folder, Joined, Shards
 from brushnet.data.sources import open_source
@@ -236,3 +238,19 @@ def test_an_allowed_pipe_is_run_once_and_cached(tmp_path, shard_folder):
     for _ in range(2):
         assert reds(open_source(path, allow_pipe=True, cache_dir=str(tmp_path / "cache"))) == list(range(4))
     assert (tmp_path / "runs").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "places"),
+    [("x.tar", 1), ("{a,b}{0..9}", 20), ("{a,{0..4},b}", 7), ("{9..0}{}", 10), (r"\{a,b\}", 1), (r"{a\},b}{a\},b}", 4),
+     ("a,b", 1), ("}{0..99..3}", 100)],
+)  # fmt: skip
+def test_places_are_counted_before_they_are_written_out(pattern, places):
+    assert sources._places_of_braces(pattern) == places
+    with contextlib.suppress(ValueError):  # unbalanced
+        assert len(sources.expand_urls(pattern)) <= places
+
+
+def test_braces_that_stand_for_too_much_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"^data\.path=.*tar: the braces stand for more than 1000000 places$"):
+        open_source(str(tmp_path / "{0..999}{0..1999}.tar"))
