@@ -18,6 +18,7 @@ from brushnet.losses import Key, LossSpec, StyleTarget
 from brushnet.lossnet import LossNetwork
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.collapse import CollapseWatch
 from brushnet.training.faults import Fault, skip_step
 from brushnet.training.loops import loops_after
 from brushnet.training.nearest import start_at_nearest
@@ -112,6 +113,7 @@ class StyleTraining(pl.LightningModule):
             self.spectrum = SpectrumTarget(
                 self.paintings, self.stroke, step_octaves=self.bank_step_octaves, device=self.device
             )
+        self.collapse = CollapseWatch(self.paintings, learning_rate=self.learning_rate)
         self.crops = CropTargets(
             self.bank, self.paintings, self.lossnet, self.spec, crop_px=self.crop_px, seed=self.seed
         )
@@ -222,6 +224,8 @@ class StyleTraining(pl.LightningModule):
             targets = self.bank.target(octaves_B, style_B)
             painting = self.paint(photo, octaves_B, style_B)
             terms = self.terms(painting, Drawn(photo, octaves_B, style_B, targets))
+            if self.trainer.is_global_zero:  # every process sees the same
+                self.collapse.see(painting, photo, style_B, scale=scale)
             style = torch.stack([term for name, term in terms.items() if name.startswith("style/")]).sum(dim=0)
             found = {
                 "val/loss": torch.stack(list(terms.values())).sum(dim=0),
@@ -242,6 +246,7 @@ class StyleTraining(pl.LightningModule):
         means = {name: torch.cat(values).mean() for name, values in self._validation.items()}
         self.log_dict({"step": float(self.global_step), **means}, sync_dist=True)
         self.last_losses = {name: float(value) for name, value in means.items()}
+        self.collapse.judge(step=self.global_step)
 
     def _float(self, photo: Tensor) -> Tensor:
         return (photo.float() / 255).contiguous(memory_format=self.memory_format)
