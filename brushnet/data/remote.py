@@ -36,12 +36,12 @@ def fetch(
     cache: Path,
     *,
     listed: index.Shard | None = None,
-    tries: int = TRIES,
+    tries: int | None = None,
     ended: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Local copy of a shard. Anything but what is `listed` is refused, and nothing is kept; a damaged copy is replaced.
 
-    BrushnetError after that many tries, or where `ended()` says that it is needed no more.
+    BrushnetError after that many tries (TRIES unless told), or where `ended()` says that it is needed no more.
     """
     target = place_of(url, cache, sha256=listed.sha256 if listed else "")
     if is_whole(target, listed):
@@ -128,7 +128,7 @@ def _download(
     target: Path,
     check: Callable[[Path], object],
     *,
-    tries: int = TRIES,
+    tries: int | None = None,
     most_bytes: int | None = None,
     ended: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -139,7 +139,7 @@ def _download(
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _with_retries(url, partial, tries=tries, most_bytes=most_bytes, ended=ended)
+        _with_retries(url, partial, tries=tries or TRIES, most_bytes=most_bytes, ended=ended)
         check(partial)
         os.replace(partial, target)
     except OSError as error:
