@@ -180,6 +180,7 @@ class Forks:
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,  # select knows nothing of a line that waits in a buffer
         )
         self._answer(PATIENCE_SECONDS)
 
@@ -207,9 +208,12 @@ class Forks:
         answer = self._answer(PATIENCE_SECONDS if kill_after is None else kill_after)
         if answer is None:
             killed = time.monotonic() - started
+            if kill_after is None:
+                os.killpg(group, signal.SIGUSR1)  # the stacks of all threads
+                time.sleep(2)
             os.killpg(group, number if kill_after is not None else signal.SIGKILL)
             answer = self._answer(PATIENCE_SECONDS)
-            assert kill_after is not None, f"hangs: {tail(folder)}"
+            assert kill_after is not None, f"hangs: {tail(folder, 200)}"
         codes = answer["codes"]
         return Attempt(min(codes) if min(codes) < 0 else max(codes), time.monotonic() - started, killed)
 

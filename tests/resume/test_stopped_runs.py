@@ -17,7 +17,7 @@ def test_a_signal_to_the_group_stops_a_run_that_can_be_resumed(forks, data, unbr
     whole, broken = unbroken(variant), Trial(forks, variant, data, tmp_path)
     attempt = broken.go_on(kill={"call": STEP, "number": 5, "signal": number})
     assert attempt.code == 3, tail(tmp_path)
-    assert "continue with: brushnet train resume=run" in tail(tmp_path)
+    assert f"continue with: brushnet train resume={broken.run_folder}" in tail(tmp_path)
     broken.finish()
     # The checkpoint of the stop is one more than an unbroken run has.
     assert_equal_runs(whole.run_folder, broken.run_folder, left_out=r"checkpoints/step_\d+\.ckpt")

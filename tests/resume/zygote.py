@@ -5,6 +5,7 @@ runs in DIR as `brushnet ARGV` would. Answers with {"group": id} and, when all i
 {"codes": [...]}, negative for a signal. Nothing has computed in this process, so there is no thread that a fork loses.
 """
 
+import faulthandler
 import json
 import os
 import signal
@@ -72,6 +73,7 @@ def _become(request: dict, environment: dict[str, str]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out, 1)
     os.dup2(out, 2)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # asked for where a training hangs
     sys.argv = ["brushnet", *request["argv"]]
     sys.path.insert(0, str(Path(__file__).parent))
     import ambush
