@@ -25,6 +25,6 @@ class ImageError(BrushnetError):
 
 
 class Stopped(BrushnetError):  # noqa: N818  (not an error: the user asked for it)
-    """Stopped on request (Ctrl-C, SIGTERM); what was done is saved and can be resumed. Exit code 3."""
+    """Stopped on request (Ctrl-C, SIGTERM, a warning of Slurm); what was done is saved and can be resumed. Exit code 3."""
 
     exit_code = 3

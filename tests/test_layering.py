@@ -16,7 +16,7 @@ ORDER = [
     ["errors", "files"],
     ["torch_file"],
     ["weights_file"],
-    ["checkpoints", "images", "seeds", "samples", "style_mix", "transport"],
+    ["checkpoints", "images", "seeds", "samples", "stop_signals", "style_mix", "transport"],
     ["strokes", "stroke_map"],
     ["lossnet"],
     ["losses"],
@@ -92,7 +92,15 @@ def test_the_configuration_knows_no_room_but_errors():
 
 @pytest.mark.parametrize(
     "module",
-    ["brushnet", "brushnet.cli", "brushnet.config", "brushnet.errors", "brushnet.samples", "brushnet.model_header"],
+    [
+        "brushnet",
+        "brushnet.cli",
+        "brushnet.config",
+        "brushnet.errors",
+        "brushnet.samples",
+        "brushnet.model_header",
+        "brushnet.stop_signals",
+    ],
 )
 def test_light_modules_do_not_import_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'hydra' in sys.modules)"

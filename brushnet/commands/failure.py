@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from contextlib import suppress
 
 from brushnet.commands.terminal import printable
 from brushnet.errors import BrushnetError, Stopped
@@ -15,7 +16,8 @@ def report(error: BaseException, *, debug: bool) -> int:
     line, code = explain(error)
     if debug:
         traceback.print_exception(error, file=sys.stderr)
-    print(line, file=sys.stderr)
+    with suppress(OSError):  # a closed terminal or a `| tee` that Ctrl-C has ended; the exit code is still right
+        print(line, file=sys.stderr)
     return code
 
 

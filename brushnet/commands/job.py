@@ -11,6 +11,7 @@ from brushnet.commands.failure import record, report
 from brushnet.config.overrides import keys
 from brushnet.config.schema import Config
 from brushnet.errors import Stopped, UserError
+from brushnet.stop_signals import ending
 
 LOG_NAME = "train.log"  # Hydra names it after the task
 
@@ -34,16 +35,22 @@ class Job:
 
         out_dir = Path(HydraConfig.get().runtime.output_dir)
         try:
-            self._train(composed, out_dir)
+            with ending(lambda: self._tidy(out_dir)):
+                self._train(composed, out_dir)
         except (Exception, KeyboardInterrupt) as error:
             record(error)
-            code = report(error, debug=self.debug)
-            if isinstance(error, UserError | KeyboardInterrupt) and self.resume_from is None and rank() == 0:
-                _remove_unused(out_dir.resolve(), self.existing)
+            told = isinstance(error, Stopped) and rank() > 0  # by rank 0, which stops with this one
+            code = Stopped.exit_code if told else report(error, debug=self.debug)
+            if isinstance(error, UserError | KeyboardInterrupt):
+                self._tidy(out_dir)
             if code == Stopped.exit_code and self.cfg is None:
                 raise KeyboardInterrupt from error  # ends the whole sweep; Hydra would go on with the next job
             return code
         return 0
+
+    def _tidy(self, out_dir: Path) -> None:
+        if self.resume_from is None and rank() == 0:
+            _remove_unused(out_dir.resolve(), self.existing)
 
     def _train(self, composed: Any, out_dir: Path) -> None:
         from brushnet.config.typed import to_config

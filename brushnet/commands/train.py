@@ -1,9 +1,11 @@
 """`brushnet train`: one run, a resumed run, or a sweep, composed by Hydra."""
 
+import atexit
 import os
 from pathlib import Path
 from typing import Any
 
+from brushnet.checkpoints.run_folder import locate
 from brushnet.commands.job import Job, check_swept, existing, holds_run, rank
 from brushnet.commands.parser import Parser
 from brushnet.commands.train_help import epilog
@@ -12,6 +14,7 @@ from brushnet.config.compose import CONFIG_NAME, compose_all, engine, split
 from brushnet.config.overrides import quote, repaired
 from brushnet.config.saved import to_yaml
 from brushnet.errors import UserError
+from brushnet.stop_signals import ending, ignore
 
 CHECKED_JOBS = 50  # of a sweep, before its first starts: about 0.1 s each; the others when they start
 
@@ -29,7 +32,8 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Any) -> int:
-    with engine(args.config_dir) as hydra:
+    atexit.register(ignore)  # runs last: the exit code stands by then
+    with ending(), engine(args.config_dir) as hydra:
         overrides = repaired(hydra.config_loader, args.overrides, sweep=args.multirun)
         if args.fork and args.multirun:
             raise UserError("--fork starts one run, so it cannot be combined with -m; fork=MODEL can")
@@ -73,7 +77,7 @@ def _folder(path: str) -> Path:
 
 def _resumed(asked: Config, overrides: list[str]) -> tuple[Config, Path, Path | None]:
     from brushnet.config.overrides import keys
-    from brushnet.config.resumed import continued, locate
+    from brushnet.config.resumed import continued
 
     run_dir, checkpoint = locate(str(asked.resume))
     if rank() > 0:  # Lightning adds the folder that rank 0 has chosen to the command line of the others
@@ -83,7 +87,7 @@ def _resumed(asked: Config, overrides: list[str]) -> tuple[Config, Path, Path | 
 
 def _forked(hydra: Any, asked: Config, overrides: list[str]) -> tuple[Config, Path]:
     """Configuration and folder of a new run. UserError where that folder would be in the run it starts from."""
-    from brushnet.config.resumed import forked, locate
+    from brushnet.config.resumed import forked
 
     if asked.resume is None:
         raise UserError("--fork needs resume=RUN_OR_CKPT, the run whose weights and configuration the new one takes")

@@ -20,6 +20,7 @@ from brushnet.data.photos import Batches, Photos
 from brushnet.data.reading import Source
 from brushnet.data.sources import open_source
 from brushnet.errors import BrushnetError, UserError
+from brushnet.stop_signals import ignore
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class PhotoData(pl.LightningDataModule):
             batch_sampler=batches,
             num_workers=workers,
             persistent_workers=workers > 0,
+            worker_init_fn=ignore,
             pin_memory=torch.cuda.is_available(),
         )
 

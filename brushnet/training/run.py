@@ -78,13 +78,11 @@ def run(
         saving.resumed_from(resume_from, step)
         log.info("continuing %s at step %d", options.out_dir, step)
     data.setup("fit")
-    stop = StopOnSignal()
-    with stop.listening(), _quiet_lightning(), _full_disk_said(options.out_dir):
+    stop = StopOnSignal(options.out_dir)
+    with _quiet_lightning(), _full_disk_said(options.out_dir):
         trainer = _trainer(data, options, loggers=[metrics, *loggers], callbacks=[stop, saving, *callbacks])
-        try:
-            trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
-        except SystemExit as err:  # Lightning's answer to a signal that did not wait for the end of a step
-            raise Stopped(f"stopped at once; what was saved before is in {options.out_dir}") from err
+    with stop.listening(trainer), _quiet_lightning(), _full_disk_said(options.out_dir):
+        trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
         saving.save(trainer, module)
         if trainer.global_step < module.total_steps:
             data.check_fraction()

@@ -15,7 +15,6 @@ from brushnet.config import load_run
 from brushnet.errors import Stopped, UserError
 from brushnet.training import budget, callbacks
 from brushnet.training.metrics_csv import MetricsCsv
-from brushnet.training.module import StyleTraining
 from brushnet.training.schedule import learning_rate_factor
 
 
@@ -151,38 +150,6 @@ def signal_at_step(monkeypatch, step: int, *numbers: int) -> None:
                 os.kill(os.getpid(), number)
 
     monkeypatch.setattr(callbacks.StreamPosition, "on_train_batch_end", send)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(train, monkeypatch, tmp_path, number):
-    before = signal.getsignal(number)
-    signal_at_step(monkeypatch, 5, number)
-    with pytest.raises(Stopped, match=r"stopped at step 5 of 12; continue with: brushnet train resume="):
-        train()
-    assert brushnet.load(tmp_path / "run").meta.training["steps"] == 5
-    assert signal.getsignal(number) == before
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_the_run_at_once(train, monkeypatch, tmp_path, number):
-    signal_at_step(monkeypatch, 5, number, number)
-    with pytest.raises(Stopped, match=r"stopped at once; what was saved before is in .*run"):
-        train()
-    assert not (tmp_path / "run" / "model.safetensors").exists()
-    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()  # of step 4
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_the_first_step_is_no_success(train, monkeypatch, number):
-    original = StyleTraining.on_fit_start
-
-    def send(self):
-        original(self)
-        os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(StyleTraining, "on_fit_start", send)
-    with pytest.raises(Stopped):
-        train()
 
 
 def test_a_finished_run_whose_model_is_missing_gets_it_back(train):

@@ -1,0 +1,56 @@
+"""The other processes of a run, which may not outlive it: ranks that Lightning started, and those that load data."""
+
+import logging
+import multiprocessing
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytorch_lightning as pl
+
+log = logging.getLogger(__name__)
+
+END_SECONDS = 10.0  # ranks end within a second of each other, unless one of them waits for another that is gone
+
+
+class Processes:
+    """Of one trainer, known from before it starts them."""
+
+    def __init__(self, trainer: pl.Trainer) -> None:
+        self.trainer = trainer
+        self.others = set(multiprocessing.active_children())  # a Python program's, which trains in one of its own
+        environment = getattr(trainer.strategy, "cluster_environment", None)
+        launched = trainer.world_size > 1 and environment is not None and environment.creates_processes_externally
+        self.independent = not launched  # nobody waits for this process that it could not end itself
+
+    def may_end(self) -> None:
+        """Lightning kills this process when another rank ends with a code that is not 0, which 3 and 1 are not."""
+        for thread in threading.enumerate():
+            if thread.name == "child-process-observer":
+                thread._child_processes = []  # type: ignore[attr-defined]
+
+    @contextmanager
+    def ended(self) -> Iterator[None]:
+        """On leaving, every one of them has ended."""
+        try:
+            yield
+        finally:
+            self.may_end()
+            until = time.monotonic() + END_SECONDS
+            for rank in self._ranks():
+                try:
+                    rank.wait(max(0.0, until - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    log.warning("process %d of the training did not end by itself and was killed", rank.pid)
+            self.kill()
+
+    def kill(self) -> None:
+        for rank in self._ranks():
+            rank.kill()
+        for loader in set(multiprocessing.active_children()) - self.others:
+            loader.kill()
+
+    def _ranks(self) -> list["subprocess.Popen[bytes]"]:
+        return list(getattr(self.trainer.strategy.launcher, "procs", []))
