@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT = "faults.txt"
+SAMPLES_SAID = 4  # the report has all
 _REMEDIES = "a lower trainer.learning_rate or loss.style_weight, or trainer.precision=32-true"
 
 
@@ -39,16 +40,19 @@ class Fault:
     @property
     def cause(self) -> str:
         """In half a sentence."""
+        if not self.seen:
+            return "there is not enough memory to compute it again and see where it began"
         if self.began is not None:
-            concerned = [self.samples[place] for place in self.began.samples] or self.samples
-            return f"it began in {self.began}; {'; '.join(concerned)}"
+            concerned = [self.samples[place] for place in self.began.samples] or list(self.samples)
+            more = [f"{len(concerned) - SAMPLES_SAID} more samples"] if len(concerned) > SAMPLES_SAID else []
+            return f"it began in {self.began}; {'; '.join(concerned[:SAMPLES_SAID] + more)}"
         if self.several_processes:
             return "every tensor of this process is finite: it began in another process's batch"
         return "computed again, every tensor is finite: the arithmetic is not deterministic, or the hardware failed"
 
     def report(self) -> str:
         """All that is known, to be read by a human."""
-        width = max(len(figures.name) for figures in self.seen)
+        width = max((len(figures.name) for figures in self.seen), default=0)
         rows = [
             f"{f.name:<{width}}  {f.nan:>9}  {f.infinite:>9}  {f.largest:>12.4g}  {'x'.join(map(str, f.shape))}"
             for f in self.seen
@@ -89,19 +93,25 @@ def skip_step(module: "StyleTraining", batch: dict[str, Tensor], *, loss: float,
 def diagnose(module: "StyleTraining", batch: dict[str, Tensor]) -> Fault:
     """Computes the step again and watches. Changes nothing and waits for no other process."""
     torch.clear_autocast_cache()  # it holds on to the graph of the step that failed
-    with torch.compiler.set_stance("force_eager"):  # nobody can look into what is compiled
-        trail = Trail(len(batch["index"]))
-        _add_weights(trail, module.lossnet.convs, "lossnet", names=module.lossnet.layers)
-        drawn = module.draw(batch)
-        _add_drawn(trail, drawn)
-        _add_weights(trail, module.net, "net")
-        _add_pass(trail, module, drawn)
+    trail, drawn = Trail(len(batch["index"])), module.draw(batch)
+    try:
+        with torch.compiler.set_stance("force_eager"):  # nobody can look into what is compiled
+            _follow(trail, module, drawn)
+    except torch.OutOfMemoryError:  # to watch takes more than the step itself
+        trail.seen.clear()
     return Fault(
         step=module.global_step + 1,
         samples=_describe(module, batch, drawn),
         seen=tuple(trail.seen),
         several_processes=module.trainer.world_size > 1,
     )
+
+
+def _follow(trail: Trail, module: "StyleTraining", drawn: "Drawn") -> None:
+    _add_weights(trail, module.lossnet.convs, "lossnet", names=module.lossnet.layers)
+    _add_drawn(trail, drawn)
+    _add_weights(trail, module.net, "net")
+    _add_pass(trail, module, drawn)
 
 
 def _add_weights(trail: Trail, module: nn.Module, owner: str, *, names: list[str] | None = None) -> None:

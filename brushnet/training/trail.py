@@ -40,10 +40,6 @@ class Trail:
         self.batch = batch
         self.seen: list[Figures] = []
 
-    @property
-    def first_fault(self) -> Figures | None:
-        return next((figures for figures in self.seen if not figures.finite), None)
-
     def add(self, name: str, value: Tensor, *, of_samples: bool = True) -> None:
         """`of_samples`: where its first axis is as long as the batch, that is what it is."""
         self.seen.append(_figures(name, value.detach(), self.batch if of_samples else None))
@@ -92,11 +88,9 @@ def leaves(module: nn.Module, name: str) -> dict[str, nn.Module]:
 
 
 def _figures(name: str, value: Tensor, batch: int | None) -> Figures:
-    value = value.float()
-    finite = value.isfinite()
+    nan, infinite = int(value.isnan().sum()), int(value.isinf().sum())
     samples: tuple[int, ...] = ()
-    if value.ndim and len(value) == batch:
-        samples = tuple((~finite).reshape(batch, -1).any(dim=1).nonzero().flatten().tolist())
-    nan = int(value.isnan().sum())
-    largest = float(value.abs().where(finite, 0.0).max()) if value.numel() else 0.0
-    return Figures(name, tuple(value.shape), nan, int((~finite).sum()) - nan, largest, samples)
+    if (nan or infinite) and value.ndim and len(value) == batch:
+        samples = tuple((~value.isfinite()).reshape(batch, -1).any(dim=1).nonzero().flatten().tolist())
+    largest = float(value.nan_to_num(0.0, 0.0, 0.0).abs().max()) if value.numel() else 0.0
+    return Figures(name, tuple(value.shape), nan, infinite, largest, samples)

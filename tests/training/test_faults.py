@@ -10,8 +10,10 @@ import torch
 import brushnet
 from brushnet import cli
 from brushnet.errors import BrushnetError
+from brushnet.training.faults import Fault
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import StyleTraining
+from brushnet.training.trail import Figures
 
 QUICK = ["trainer.max_steps=6", "trainer.validate_every_steps=100", "trainer.sample_every_steps=100"]
 NAN, INF = float("nan"), float("inf")
@@ -127,6 +129,15 @@ def test_what_is_known_of_a_fault_that_stays_is_written_down(train, monkeypatch,
     assert re.search(r"\nweight net\.residual\.1\.weight +1 +0 +0\.\d+  16x16x3x3\n", table)
 
 
+def test_of_many_samples_the_line_names_a_few_and_the_report_all():
+    samples = tuple(f"sample {index} at s = 1 of diagonal" for index in range(6))
+    spoilt = Figures("painting", (6, 3, 32, 32), 10, 0, 0.5, samples=(0, 1, 2, 4, 5))
+    fault = Fault(step=3, samples=samples, seen=(spoilt,), several_processes=False)
+    assert fault.cause.endswith("sample 0 at s = 1 of diagonal; sample 1 at s = 1 of diagonal; sample 2 at s = 1 of "
+                                "diagonal; sample 4 at s = 1 of diagonal; 1 more samples")  # fmt: skip
+    assert all(sample in fault.report() for sample in samples)
+
+
 def test_gradients_whose_norm_alone_is_too_large_are_told_so(train, caplog):
     with pytest.raises(
         BrushnetError, match=r"it began in gradient norm of shape \(\): 1 of 1 values .* \(0 NaN, 1 inf\)"
@@ -143,6 +154,16 @@ def test_what_does_not_come_again_is_called_so(train, monkeypatch, caplog):
     )
     train(*QUICK)
     assert "computed again, every tensor is finite: the arithmetic is not deterministic, or the hardware" in caplog.text
+
+
+def test_a_fault_that_cannot_be_looked_into_for_want_of_memory_is_skipped_too(train, monkeypatch, caplog):
+    def no_room(*args):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("brushnet.training.faults._add_pass", no_room)
+    add_term(monkeypatch, {3})
+    train(*QUICK)
+    assert "1 in a row); there is not enough memory to compute it again and see where it began" in caplog.text
 
 
 def test_each_row_of_bad_steps_is_looked_into_once_and_names_the_sample(train, monkeypatch, caplog):
@@ -245,6 +266,7 @@ def test_a_run_that_fails_before_its_first_checkpoint_is_to_be_started_anew(trai
 SPOILT_RANK = """
     import os, torch
     from brushnet.training.module import StyleTraining
+from brushnet.training.trail import Figures
 
     photo = StyleTraining._float
 
