@@ -51,6 +51,7 @@ def train(
     if resume_from is not None:
         check_format(resume_from)
     base = build_base(cfg, resume_from=resume_from, given=given)
+    origin = build_origin(cfg, resume_from=resume_from)
     stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
     paintings = build_paintings(cfg, stroke, kept=base.style_names if base else ())
     cfg.lossnet.weights = choose(cfg.lossnet.weights, arch=cfg.lossnet.arch)  # saved: a resume must not choose anew
@@ -60,7 +61,6 @@ def train(
     identity = build_identity(cfg, data=data, paintings=paintings, lossnet=lossnet)
     if resume_from is not None:
         check_identity(identity, resume_from=resume_from)
-    origin = build_origin(cfg, resume_from=resume_from)
     command = whole_command(command, resume_from=resume_from)
     module = build_module(
         cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=command, base=base, origin=origin

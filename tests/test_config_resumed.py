@@ -1,14 +1,12 @@
-"""Continuing a run or forking it: what is found, which options may change, and how those that may not are listed."""
+"""Continuing a run or forking it: which options may change, and how those that may not are listed."""
 
-import logging
 import re
-import zipfile
 
 import pytest
 
 from brushnet.config import Config, compose, differences, load_run, save
 from brushnet.config.differences import harmless_changes
-from brushnet.config.resumed import continued, forked, locate
+from brushnet.config.resumed import continued, forked
 from brushnet.config.schema import options
 from brushnet.errors import ConfigError, UserError
 
@@ -16,9 +14,7 @@ from brushnet.errors import ConfigError, UserError
 @pytest.fixture
 def run(tmp_path):
     folder = tmp_path / "run"
-    (folder / "checkpoints").mkdir(parents=True)
-    for name in ("last", "best"):
-        zipfile.ZipFile(folder / "checkpoints" / f"{name}.ckpt", "w").close()
+    folder.mkdir()
     save(compose(["net=johnson", "lossnet=vgg19", "trainer.max_steps=100"]), folder / "config.yaml")
     return folder
 
@@ -34,33 +30,10 @@ def refused(run, *overrides):
     message = str(caught.value)
     assert message.startswith("resume=RUN goes on with the run's own configuration, got ")
     assert "; allowed to change: trainer.max_steps, trainer.max_time, " in message
+    assert "; if the same files were moved: style.files, " in message
     assert message.endswith("; --fork starts a new run from these weights")
     assert "\n" not in message
     return re.search(r", got (.*); allowed", message)[1]
-
-
-def test_a_folder_means_its_last_checkpoint(run):
-    assert locate(str(run)) == (run, run / "checkpoints" / "last.ckpt")
-
-
-def test_a_checkpoint_means_the_run_it_lies_in(run):
-    best = run / "checkpoints" / "best.ckpt"
-    assert locate(str(best)) == (run, best)
-
-
-def test_what_is_no_run_is_named(run, tmp_path):
-    with pytest.raises(UserError, match=r"resume must be a run folder or a \.ckpt file in one, got nowhere"):
-        locate("nowhere")
-    with pytest.raises(UserError, match=r"is not a run folder, it has no config\.yaml"):
-        locate(str(tmp_path))
-
-
-def test_a_run_that_has_saved_nothing_starts_at_step_0(run, caplog):
-    for path in (run / "checkpoints").iterdir():
-        path.unlink()
-    with caplog.at_level(logging.WARNING):
-        assert locate(str(run)) == (run, None)
-    assert f"{run} was stopped before its first checkpoint: it starts at step 0" in caplog.text
 
 
 HARMLESS = [
@@ -126,7 +99,7 @@ def test_what_would_make_another_model_may_not(run, override, listed):
 
 def test_every_difference_is_listed(run):
     assert refused(run, "seed=3", "trainer.max_steps=7", "net=slim", "stroke.max=2", "trainer.batch_size=4") == (
-        "net.width: 32 -> 16, net.trunk: plain -> scaled, stroke.max: 2.8 -> 2.0, seed: 0 -> 3"
+        "net.width: 32 -> 16, net.trunk: plain -> scaled, stroke.max: 2.8 -> 2, seed: 0 -> 3"
     )
 
 
@@ -185,12 +158,6 @@ def test_other_paintings_or_another_number_are_refused(run, files, names):
 @pytest.mark.parametrize("weights", ["compact", "auto"])
 def test_a_run_keeps_its_loss_network(run, weights):
     assert refused(run, f"lossnet.weights={weights}") == f"lossnet.weights: torchvision -> {weights}"
-
-
-def test_a_checkpoint_in_the_root_folder_belongs_to_no_run(monkeypatch):
-    monkeypatch.setattr("pathlib.Path.is_file", lambda path: path.name == "last.ckpt")
-    with pytest.raises(UserError, match=r"resume=/last\.ckpt: / is not a run folder, it has no config\.yaml"):
-        locate("/last.ckpt")
 
 
 def test_another_folder_is_refused(run):

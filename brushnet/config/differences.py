@@ -12,15 +12,15 @@ from brushnet.config.schema import Config, LayerWeight, options
 HARMLESS = (
     # How long, how often, and when to give up.
     "trainer.max_steps", "trainer.max_time", "trainer.*_every_*", "trainer.keep_checkpoints", "trainer.max_bad_steps",
-    "data.max_bad_fraction",
+    "data.max_bad_fraction", "logger.*",
     # On what and how fast: the same photos in the same order, in other bits.
     "trainer.devices", "trainer.accelerator", "trainer.precision", "trainer.compile", "trainer.channels_last",
     "data.workers",
-    # Where things lie: their content must stay, as `training.identity` finds once it is read.
-    "style.files", "lossnet.weights", "data.path", "data.val_path", "data.source", "data.cache_dir",
-    "logger.*",
 )  # fmt: skip
-_HARMLESS = re.compile("|".join(re.escape(name).replace(r"\*", r"\w+") for name in HARMLESS))
+# Where things lie. Their content must stay, as `training.identity` finds once it is read.
+MOVABLE = ("style.files", "lossnet.weights", "data.path", "data.val_path", "data.source", "data.cache_dir")
+ALLOWED = f"allowed to change: {', '.join(HARMLESS)}; if the same files were moved: {', '.join(MOVABLE)}"
+_HARMLESS = re.compile("|".join(re.escape(name).replace(r"\*", r"\w+") for name in (*HARMLESS, *MOVABLE)))
 _CHOSEN = {"auto", "compact"}  # values of lossnet.weights that no file can be
 _SHOWN_ENTRIES, _SHOWN_CHARS = 3, 60
 

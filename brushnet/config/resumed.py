@@ -1,40 +1,17 @@
-"""Continuing a run, or forking it: where it lies, and its saved configuration with the options that are asked for."""
+"""Continuing a run, or forking it: its saved configuration with the options that are asked for."""
 
-import logging
 import re
 from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
-from brushnet.checkpoints import folder
 from brushnet.config.checks import check
-from brushnet.config.differences import HARMLESS, differences
+from brushnet.config.differences import ALLOWED, differences
 from brushnet.config.overrides import keys
 from brushnet.config.saved import load_run
 from brushnet.config.schema import Config, options
 from brushnet.errors import ConfigError, UserError
-
-log = logging.getLogger(__name__)
-
-
-def locate(resume: str) -> tuple[Path, Path | None]:
-    """Run folder and checkpoint of `resume=RUN_OR_CKPT`; None where the run has saved none yet and starts over.
-
-    UserError says what is missing.
-    """
-    path = Path(resume)
-    if path.is_dir():
-        run, checkpoint = path, folder.newest(path / folder.FOLDER)
-    elif path.suffix == ".ckpt" and path.is_file():
-        run, checkpoint = path.resolve().parent.parent, path  # of /a.ckpt: the root folder, which is no run
-    else:
-        raise UserError(f"resume must be a run folder or a .ckpt file in one, got {resume}")
-    if not (run / "config.yaml").is_file():
-        raise UserError(f"resume={resume}: {run} is not a run folder, it has no config.yaml")
-    if checkpoint is None:
-        log.warning("%s was stopped before its first checkpoint: it starts at step 0", run)
-    return run, checkpoint
 
 
 def continued(run: Path, asked: Config, overrides: Sequence[str]) -> Config:
@@ -46,8 +23,8 @@ def continued(run: Path, asked: Config, overrides: Sequence[str]) -> Config:
     wrong = [*differences(saved, asked, keys=named), *_other_folders(run, overrides)]
     if wrong:
         raise ConfigError(
-            f"resume={asked.resume} goes on with the run's own configuration, got {', '.join(wrong)}; allowed to "
-            f"change: {', '.join(HARMLESS)}; --fork starts a new run from these weights"
+            f"resume={asked.resume} goes on with the run's own configuration, got {', '.join(wrong)}; {ALLOWED}; "
+            "--fork starts a new run from these weights"
         )
     return check(replace(_with(saved, asked, named), resume=None))
 

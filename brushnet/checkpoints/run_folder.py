@@ -1,0 +1,28 @@
+"""Where `resume=RUN_OR_CKPT` points: the folder of a run, and the checkpoint that it goes on from."""
+
+import logging
+from pathlib import Path
+
+from brushnet.checkpoints import folder
+from brushnet.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def locate(resume: str) -> tuple[Path, Path | None]:
+    """Run folder and checkpoint of `resume=RUN_OR_CKPT`; None where the run has saved none yet and starts over.
+
+    UserError says what is missing.
+    """
+    path = Path(resume)
+    if path.is_dir():
+        run, checkpoint = path, folder.newest(path / folder.FOLDER)
+    elif path.suffix == ".ckpt" and path.is_file():
+        run, checkpoint = path.resolve().parent.parent, path  # of /a.ckpt: the root folder, which is no run
+    else:
+        raise UserError(f"resume must be a run folder or a .ckpt file in one, got {resume}")
+    if not (run / "config.yaml").is_file():
+        raise UserError(f"resume={resume}: {run} is not a run folder, it has no config.yaml")
+    if checkpoint is None:
+        log.warning("%s was stopped before its first checkpoint: it starts at step 0", run)
+    return run, checkpoint

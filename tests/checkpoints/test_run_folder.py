@@ -1,0 +1,49 @@
+"""What `resume=` finds."""
+
+import logging
+import zipfile
+
+import pytest
+
+from brushnet.checkpoints.run_folder import locate
+from brushnet.errors import UserError
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    for name in ("last", "best"):
+        zipfile.ZipFile(folder / "checkpoints" / f"{name}.ckpt", "w").close()
+    (folder / "config.yaml").touch()
+    return folder
+
+
+def test_a_folder_means_its_last_checkpoint(run):
+    assert locate(str(run)) == (run, run / "checkpoints" / "last.ckpt")
+
+
+def test_a_checkpoint_means_the_run_it_lies_in(run):
+    best = run / "checkpoints" / "best.ckpt"
+    assert locate(str(best)) == (run, best)
+
+
+def test_what_is_no_run_is_named(run, tmp_path):
+    with pytest.raises(UserError, match=r"resume must be a run folder or a \.ckpt file in one, got nowhere"):
+        locate("nowhere")
+    with pytest.raises(UserError, match=r"is not a run folder, it has no config\.yaml"):
+        locate(str(tmp_path))
+
+
+def test_a_run_that_has_saved_nothing_starts_at_step_0(run, caplog):
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    with caplog.at_level(logging.WARNING):
+        assert locate(str(run)) == (run, None)
+    assert f"{run} was stopped before its first checkpoint: it starts at step 0" in caplog.text
+
+
+def test_a_checkpoint_in_the_root_folder_belongs_to_no_run(monkeypatch):
+    monkeypatch.setattr("pathlib.Path.is_file", lambda path: path.name == "last.ckpt")
+    with pytest.raises(UserError, match=r"resume=/last\.ckpt: / is not a run folder, it has no config\.yaml"):
+        locate("/last.ckpt")
