@@ -14,6 +14,7 @@ from brushnet.config.schema import Config, options, rule_of
 from brushnet.errors import ConfigError
 
 _LARGEST_BYTES = 1_000_000
+_MOST_VALUES = 20_000  # 4096 paintings and their options
 _SAMPLE = "sample:"
 _NO_FILES = ("auto", "compact", "torchvision")  # values of lossnet.weights
 _JOINED = ("data.path", "data.val_path")  # several places, joined by ::
@@ -76,11 +77,13 @@ def from_dict(values: Mapping[str, Any], *, source: str) -> Config:
         raise ConfigError(f"{source}: a saved configuration holds plain values, got an interpolation ${{...}}")
     for key, value in to_dict(Config()).items():
         if isinstance(value, dict) and not isinstance(values.get(key, {}), dict):
-            raise ConfigError(f"{source}: {key} must hold options, got {values[key]}")
+            raise ConfigError(f"{source}: {key} must hold options, got {values[key]!r:.60}")
     try:
         return to_config(values)
+    except RecursionError as error:
+        raise ConfigError(f"{source}: a saved configuration holds plain values, got some nested very deep") from error
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from error
+        raise ConfigError(f"{source}: {' '.join(str(error).split())[:500]}") from error
 
 
 def _read(file: Path) -> Mapping[str, Any]:
@@ -90,17 +93,34 @@ def _read(file: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{file}: a saved configuration has at most {_LARGEST_BYTES} bytes")
     try:
         values = yaml.load(file.read_text(encoding="utf-8"), Loader=_PlainLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{file}: not a saved configuration: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # ValueError: 2001-99-99, 0b_
+        raise ConfigError(f"{file}: not a saved configuration: {' '.join(str(error).split())[:300]}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{file}: a saved configuration is a mapping, got {type(values).__name__}")
     return values
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without aliases: a few nested ones in a short file unfold to gigabytes."""
+    """Safe YAML without aliases (a few nested ones in a short file unfold to gigabytes) and without tags."""
+
+    nodes = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
+        event = self.peek_event()
+        self.nodes += 1
+        if isinstance(event, yaml.events.AliasEvent):
             raise yaml.YAMLError("aliases are not allowed")
+        if getattr(event, "tag", None) is not None:
+            raise yaml.YAMLError(f"tags are not allowed, got {event.tag}")
+        if self.nodes > _MOST_VALUES:  # PyYAML takes minutes for a megabyte of commas
+            raise yaml.YAMLError(f"more than {_MOST_VALUES} values")
         return super().compose_node(parent, index)
+
+    def construct_yaml_int(self, node: Any) -> int:
+        value = super().construct_yaml_int(node)
+        if abs(value) >= 2**63:  # of more digits than Python prints
+            raise yaml.YAMLError("a number of more than 64 bits")
+        return value
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)

@@ -5,6 +5,7 @@ Lightning's own CSV logger deletes the file when a run goes on in its folder.
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from brushnet import files
+
+_STEP = re.compile("[0-9]{1,15}")
 
 
 class MetricsCsv(Logger):
@@ -23,8 +26,8 @@ class MetricsCsv(Logger):
         self.columns: list[str] = []
         self.written = 0
         if path.is_file():
-            with path.open(newline="") as file:
-                self.columns = next(csv.reader(file), [])
+            with path.open(newline="", encoding="utf-8", errors="replace") as file:
+                self.columns = list(dict.fromkeys(_cells(file.readline())))
             self.written = len(self.rows())
 
     @property
@@ -73,12 +76,13 @@ class MetricsCsv(Logger):
             files.sync(self.path)
 
     def rows(self) -> list[dict[str, str]]:
-        """All whole rows as text; a full disk may have cut the last line short."""
+        """All whole rows as text; a full disk may have cut the last line short, and a stranger may have written any."""
         if not self.path.is_file():
             return []
-        with self.path.open(newline="") as file:
+        with self.path.open(newline="", encoding="utf-8", errors="replace") as file:
             lines = [line for line in file if line.endswith("\n")]
-        return [row for row in csv.DictReader(lines) if (row.get("step") or "").isdigit()]
+        found = [dict(zip(self.columns, _cells(line), strict=False)) for line in lines[1:]]
+        return [row for row in found if _STEP.fullmatch(row.get("step", ""))]
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         text = io.StringIO(newline="")
@@ -86,3 +90,11 @@ class MetricsCsv(Logger):
         writer.writeheader()
         writer.writerows(rows)
         files.write_whole(self.path, text.getvalue().encode())
+
+
+def _cells(line: str) -> list[str]:
+    """Of one row; none where it is no CSV. Row by row: a stray quote costs its own row alone."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
