@@ -77,52 +77,56 @@ def parse(data: bytes, where: str) -> list[Shard] | None:
         raise NoJsonError(f"{where} is no JSON: {type(error).__name__}; delete it to have the shards scanned") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return None
-    _check(
-        content.get("version") == VERSION, where, f"version {content.get('version')!r}, this brushnet reads {VERSION}"
-    )
+    if content.get("version") != VERSION:
+        raise _invalid(where, f"version {content.get('version')!r}, this brushnet reads {VERSION}")
     shards = [_shard(entry, where) for entry in _list(content, "shards", where)]
     names = [shard.file for shard in shards]
-    _check(len(set(names)) == len(names), where, "a shard is listed twice")
+    if len(set(names)) != len(names):
+        raise _invalid(where, "a shard is listed twice")
     return shards
 
 
 def _shard(entry: Any, where: str) -> Shard:
-    _check(isinstance(entry, dict), where, f"a shard must be an object, got {entry!r:.60}")
+    if not isinstance(entry, dict):
+        raise _invalid(where, f"a shard must be an object, got {entry!r:.60}")
     file, sha256 = entry.get("file"), entry.get("sha256")
-    plain = isinstance(file, str) and _SHARD_NAME.fullmatch(file)
-    _check(plain, where, f"file must be the plain name of a .tar beside the index, got {file!r:.60}")
-    digest = isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)
-    _check(digest, where, f"sha256 must be 64 hexadecimal digits, got {sha256!r:.80}")
+    if not (isinstance(file, str) and _SHARD_NAME.fullmatch(file)):
+        raise _invalid(where, f"file must be the plain name of a .tar beside the index, got {file!r:.60}")
+    if not (isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
+        raise _invalid(where, f"sha256 must be 64 hexadecimal digits, got {sha256!r:.80}")
     size = _count(entry, "bytes", where)
     samples = tuple(_sample(item, size, where) for item in _list(entry, "samples", where))
     return Shard(file, sha256, size, samples)
 
 
 def _sample(entry: Any, shard_bytes: int, where: str) -> Sample:
-    _check(isinstance(entry, dict), where, f"a sample must be an object, got {entry!r:.60}")
+    if not isinstance(entry, dict):
+        raise _invalid(where, f"a sample must be an object, got {entry!r:.60}")
     key = entry.get("key")
-    _check(isinstance(key, str) and key.isprintable(), where, f"key must be printable text, got {key!r:.60}")
+    if not (isinstance(key, str) and key.isprintable()):
+        raise _invalid(where, f"key must be printable text, got {key!r:.60}")
     sample = Sample(key, _count(entry, "offset", where), _count(entry, "size", where))
-    inside = sample.offset + sample.size <= shard_bytes
-    _check(inside, where, f"sample {key!r:.60} ends at byte {sample.offset + sample.size} of {shard_bytes}")
+    if (end := sample.offset + sample.size) > shard_bytes:
+        raise _invalid(where, f"sample {key!r:.60} ends at byte {end} of {shard_bytes}")
     return sample
 
 
 def _count(entry: dict[str, Any], name: str, where: str) -> int:
     value = entry.get(name)
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    _check(whole, where, f"{name} must be a whole number of at least 0, got {value!r:.60}")
-    return int(entry[name])
+    if type(value) is not int or value < 0:
+        raise _invalid(where, f"{name} must be a whole number of at least 0, got {value!r:.60}")
+    return value
 
 
 def _list(entry: dict[str, Any], name: str, where: str) -> list[Any]:
-    _check(isinstance(entry.get(name), list), where, f"{name} must be a list, got {entry.get(name)!r:.60}")
-    return list(entry[name])
+    value = entry.get(name)
+    if not isinstance(value, list):
+        raise _invalid(where, f"{name} must be a list, got {value!r:.60}")
+    return value
 
 
-def _check(holds: object, where: str, cause: str) -> None:
-    if not holds:
-        raise InvalidIndexError(f"{where} is not a valid index of shards: {cause}")
+def _invalid(where: str, cause: str) -> InvalidIndexError:
+    return InvalidIndexError(f"{where} is not a valid index of shards: {cause}")
 
 
 def scan(path: Path) -> Scan:

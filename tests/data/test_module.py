@@ -11,6 +11,7 @@ from PIL import Image
 
 from brushnet.data.module import PhotoData, auto_workers
 from brushnet.data.photos import Batches
+from brushnet.data.split import Part
 from brushnet.errors import BrushnetError, UserError
 
 
@@ -72,6 +73,16 @@ def test_starting_at_a_batch_equals_skipping_to_it(photo_folder):
     resumed.load_state_dict(data.state_dict())
     assert same(first_batches(resumed, 4), unbroken[3:])
     assert position(resumed) == {"batches": 3, "samples": 12, "ranks": 1}
+
+
+@pytest.mark.parametrize("samples", [0, 40, 58 * 1000 + 7])
+def test_a_stream_starts_anywhere_without_reading_what_is_before(shard_folder, samples, monkeypatch):
+    data, read = module(shard_folder(60)), []
+    data.load_state_dict({"batches": 1, "samples": samples})
+    source = data.photos.source
+    monkeypatch.setattr(source, "read", lambda number: read.append(number) or Part.read(source, number))
+    first_batches(data, 1)
+    assert read == [data.photos.order(samples + each)[1] for each in range(4)]
 
 
 def on_ranks(data: PhotoData, world_size: int, rank: int = 0) -> PhotoData:
