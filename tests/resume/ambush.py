@@ -5,8 +5,8 @@ Installed in a process of its own (see zygote.py and site/sitecustomize.py); the
 BRUSHNET_TEST_KILL      {"operation": n}: SIGKILL just before the n-th operation on the run's files, counted from 0
                         {"operation": n, "bytes": b}: from there on the kernel ends it where a file passes b bytes
                         {"call": "module:Class.function", "number": n}: at the start of the n-th call, counted from 0
-                        With "signal" another signal than SIGKILL is sent, to the whole process group as a terminal
-                        and Slurm do it; the process then goes on.
+                        All processes of the group are killed. With "signal" they get another signal, as from a
+                        terminal or Slurm. With "rank" only the process of that rank is killed.
 BRUSHNET_TEST_RECORD    file that gets a line for each operation: what could be chosen from
 BRUSHNET_TEST_INDICES   file that gets [rank, step, sample indices] for each training step
 BRUSHNET_TEST_BAD       [batch, ...]: numbers of the batches whose gradient is made NaN
@@ -29,7 +29,7 @@ def install(folder: Path) -> None:
     """For the run in `folder`. Other processes, like loader workers, go on as if nothing was installed."""
     kill = json.loads(os.environ.get("BRUSHNET_TEST_KILL", "{}"))
     rank = int(os.environ.get("LOCAL_RANK", "0"))
-    if rank == 0 and "call" in kill:  # it strikes the others too
+    if "call" in kill and rank == kill.get("rank", 0):
         _watch_calls(kill)
     if rank == 0 and ("operation" in kill or "BRUSHNET_TEST_RECORD" in os.environ):
         operations = Operations(folder, kill)
@@ -82,6 +82,8 @@ class Operations:
 
 
 def strike(kill: dict) -> None:
+    if "rank" in kill:
+        os.kill(os.getpid(), signal.SIGKILL)
     os.killpg(0, kill.get("signal", signal.SIGKILL))
 
 

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from brushnet.data.pack import pack
 from tests.conftest import strokes_picture, vgg_state
 
 PATIENCE_SECONDS = 240  # a training of these takes 1 to 15: beyond this it hangs
+LINGER_SECONDS = 60
 # Checkpoints, validations and grids fall on steps of their own and together on others.
 # In a file, for Hydra takes a tenth of a second for each option of a command line.
 SMALL = """# @package _global_
@@ -167,7 +169,28 @@ class Processes:
             os.killpg(process.pid, number if kill_after is not None else signal.SIGKILL)
             code = process.wait(PATIENCE_SECONDS)
             assert kill_after is not None, f"hangs: {tail(folder)}"
+        _none_is_left(process.pid)
         return Attempt(code, time.monotonic() - started, killed)
+
+
+def _none_is_left(group: int) -> None:
+    """Whatever ended a training's first process, its others end soon after."""
+    deadline = time.monotonic() + LINGER_SECONDS
+    while left := _alive(group):
+        if time.monotonic() > deadline:
+            os.killpg(group, signal.SIGKILL)
+            raise AssertionError(f"processes {left} outlive the training that started them")
+        time.sleep(0.1)
+
+
+def _alive(group: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended since
+            state, _, of_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(of_group) == group and state != "Z":
+                found.append(int(folder.name))
+    return found
 
 
 class Forks:

@@ -1,5 +1,6 @@
 """A run that was killed anywhere and resumed ends as one that never stopped, in all that compare.py looks at."""
 
+import signal
 from collections.abc import Iterator
 from itertools import count
 
@@ -7,10 +8,11 @@ import pytest
 
 from brushnet import seeds
 from tests.resume.compare import assert_equal_runs
-from tests.resume.runs import VARIANTS, Processes, Trial, Variant
+from tests.resume.runs import VARIANTS, Processes, Trial, Variant, tail
 
 KILLS = 3  # of each of nine kinds of training
 
+FEW_STEPS = Variant("few-steps", steps=9)
 DDP = Variant("ddp", ("data.path='{shards}'",), ranks=2)
 
 
@@ -20,15 +22,13 @@ def moments(name: str, seconds: float) -> Iterator[float]:
 
 
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_never_stopped(forks, data, unbroken, tmp_path):
-    whole = unbroken(VARIANTS[0])
-    broken = Trial(forks, VARIANTS[0], data, tmp_path)
-    broken.go_on(kill={"operation": 2})
+    whole, broken = unbroken(FEW_STEPS), Trial(forks, FEW_STEPS, data, tmp_path)
+    assert broken.go_on(kill={"operation": 2}).killed
     assert not (broken.run_folder / "config.yaml").exists()
-    broken.go_on(kill={"call": "brushnet.training.module:StyleTraining.validation_step", "number": 1})
+    assert broken.go_on(kill={"call": "brushnet.training.module:StyleTraining.validation_step", "number": 1}).killed
     size = (whole.run_folder / "checkpoints" / "last.ckpt").stat().st_size
-    broken.go_on(kill={"operation": 5, "bytes": size // 2})
-    broken.survive([next(moments("first", whole.attempts[0].seconds))])
-    assert broken.kills >= 3
+    assert broken.go_on(kill={"operation": 5, "bytes": size // 2}).killed
+    broken.finish()
     assert_equal_runs(whole.run_folder, broken.run_folder)
 
 
@@ -83,6 +83,17 @@ def test_killed_as_a_user_starts_it(data, unbroken, tmp_path, variant):
     broken.survive(next(moments(variant.name, seconds)) for _ in range(2))
     assert_equal_runs(whole.run_folder, broken.run_folder)
     report(variant, [broken])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_where_one_process_of_two_dies_the_other_ends_and_the_run_goes_on(data, unbroken, tmp_path, rank):
+    whole, broken = unbroken(DDP), Trial(Processes(), DDP, data, tmp_path)
+    step = "brushnet.training.module:StyleTraining.training_step"
+    attempt = broken.go_on(kill={"call": step, "number": 6, "rank": rank})
+    assert attempt.code in (-signal.SIGKILL, 1), tail(tmp_path)
+    broken.finish()
+    assert_equal_runs(whole.run_folder, broken.run_folder)
 
 
 def report(variant: Variant, trials: list[Trial]) -> None:
