@@ -13,10 +13,13 @@ HARMLESS = (
     # How long, how often, and when to give up.
     "trainer.max_steps", "trainer.max_time", "trainer.*_every_*", "trainer.keep_checkpoints", "trainer.max_bad_steps",
     "data.max_bad_fraction", "logger.*",
-    # On what and how fast: the same photos in the same order, in other bits.
+    # On what and how fast.
     "trainer.devices", "trainer.accelerator", "trainer.precision", "trainer.compile", "trainer.channels_last",
     "data.workers",
 )  # fmt: skip
+# Rounded otherwise. So do other `trainer.devices`, of which the data module tells more.
+ARITHMETIC = ("trainer.accelerator", "trainer.precision", "trainer.compile", "trainer.channels_last")
+_OTHER_BITS = " (the same photos and steps, but not the same bits)"
 # Where things lie. Their content must stay, as `training.identity` finds once it is read.
 MOVABLE = ("style.files", "lossnet.weights", "data.path", "data.val_path", "data.source", "data.cache_dir")
 ALLOWED = f"allowed to change: {', '.join(HARMLESS)}; if the same files were moved: {', '.join(MOVABLE)}"
@@ -32,7 +35,8 @@ def differences(saved: Config, asked: Config, *, keys: Collection[str] | None = 
 
 def harmless_changes(saved: Config, asked: Config) -> list[str]:
     """The options that differ and may: ["trainer.max_steps: 2000 -> 4000"]."""
-    return [_words(key, old, new) for key, old, new in _changed(saved, asked, None) if _harmless(key, old, new)]
+    changed = [each for each in _changed(saved, asked, None) if _harmless(*each)]
+    return [_words(*each) + (_OTHER_BITS if each[0] in ARITHMETIC else "") for each in changed]
 
 
 def _changed(saved: Config, asked: Config, keys: Collection[str] | None) -> list[tuple[str, Any, Any]]:

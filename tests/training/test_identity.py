@@ -69,6 +69,13 @@ def test_the_same_files_moved_elsewhere_are_harmless(resume, photos_dir, paintin
     assert re.search(r"changed .*: style\.files: \[.*/diagonal\.png\] -> \[.*elsewhere/diagonal\.png\]\n", caplog.text)
 
 
+def test_other_arithmetic_goes_on_and_says_so(resume, caplog):
+    with caplog.at_level(logging.INFO):
+        resume("trainer.precision=bf16-mixed", "trainer.channels_last=false")
+    for change in ("trainer.precision: 32-true -> bf16-mixed", "trainer.channels_last: true -> false"):
+        assert f"run was stopped: {change} (the same photos and steps, but not the same bits)\n" in caplog.text
+
+
 def test_all_that_was_replaced_is_listed(refused, photos_dir, painting_file, lossnet_file, tmp_path):
     images.write(torch.rand(1, 3, 96, 128), painting_file)
     torch.save({key: value + 0.01 for key, value in vgg_state().items()}, lossnet_file)
