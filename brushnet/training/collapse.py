@@ -72,9 +72,9 @@ class CollapseWatch:
             for kind, figures in self._verdicts(style, seen):
                 told.setdefault(kind, f"{figures} (s = {scale:g}, {self.names[style]})")
         self.seen.clear()
-        for kind, figures in told.items():
-            if kind not in self.warned:
-                log.warning("collapse at step %d: %s; %s", step, figures, self._remedies())
+        fresh = [figures for kind, figures in told.items() if kind not in self.warned]
+        if fresh:
+            log.warning("collapse at step %d: %s; %s", step, "; ".join(fresh), self._remedies())
         for kind in sorted(self.warned - told.keys()):
             log.info("step %d: the paintings are no longer %s", step, kind)
         self.warned = set(told)
