@@ -17,9 +17,17 @@ from tests.training.test_run import signal_at_step
 COMMAND = "brushnet train resume=origin --fork"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "run"
+
+
 @pytest.fixture
-def origin(train):
-    return train("trainer.max_steps=5", out="origin", command="brushnet train origin")
+def origin(train, kept, tmp_path):
+    """A run of five steps, trained once."""
+    if not kept.exists():
+        shutil.copytree(train("trainer.max_steps=5", out="first", command="brushnet train origin"), kept)
+    return shutil.copytree(kept, tmp_path / "origin")
 
 
 @pytest.fixture

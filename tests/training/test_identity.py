@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from brushnet import build, images
-from brushnet.config import load_run, save
+from brushnet.config import compose, load_run, save
 from brushnet.errors import ConfigError, UserError
 from brushnet.lossnet import LossNetwork
 from brushnet.strokes import Painting
@@ -19,9 +19,17 @@ from brushnet.training.run import read_checkpoint
 from tests.conftest import strokes_picture, vgg_state
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "run"
+
+
 @pytest.fixture
-def stopped(train):
-    return train("trainer.max_steps=2")
+def stopped(train, kept, tmp_path):
+    """A run of two steps, trained once: photos, painting and loss network are the same in every test, but elsewhere."""
+    if not kept.exists():
+        shutil.copytree(train("trainer.max_steps=2", out="first"), kept)
+    return shutil.copytree(kept, tmp_path / "run")
 
 
 def contents(folder):
@@ -92,10 +100,8 @@ def test_lost_photos_are_noticed(refused, photos_dir):
     assert refused().startswith("photos of data.path: 11 photos (")
 
 
-def test_a_configuration_edited_by_hand_is_noticed(stopped):
-    cfg = load_run(stopped)
-    cfg.stroke.max, cfg.trainer.max_steps = 0.9, 4
-    save(cfg, stopped / "config.yaml")
+def test_a_configuration_edited_by_hand_is_noticed(stopped, tiny):
+    save(compose([*tiny, "trainer.max_steps=4", "stroke.max=0.9"]), stopped / "config.yaml")
     with pytest.raises(UserError, match=r"another model would come of it: stroke\.max: 1 -> 0\.9; put that back"):
         build.train(load_run(stopped), stopped, resume_from=stopped / "checkpoints" / "last.ckpt")
 
