@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
+from brushnet import torch_file
 from brushnet.checkpoints import seal
 from brushnet.errors import UserError
 from brushnet.files import write_whole
@@ -26,12 +27,11 @@ def read(path: Path) -> dict[str, Any]:
         cause = seal.damage(path)
         if cause is not None:
             raise UserError(f"resume={path} is damaged: {cause}; resume=RUN takes the newest that is whole")
-        content = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-    except UserError:
-        raise
-    except Exception as error:  # torch raises many kinds for a file that is no checkpoint
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise UserError(f"resume={path} cannot be read as a checkpoint: {reason}") from error
+        content = torch_file.load(path)
+    except torch_file.UnreadableError as error:
+        raise UserError(f"resume={path} cannot be read as a checkpoint: {error}") from error
+    except OSError as error:
+        raise UserError(f"resume={path} cannot be read as a checkpoint: {error.strerror or error}") from error
     if not isinstance(content, dict):
         raise UserError(f"resume={path} is no checkpoint of brushnet train")
     return content

@@ -20,6 +20,7 @@ from brushnet.models import ModelMeta
 from brushnet.training.budget import StopAtTotal, TimeBudget, planned_steps
 from brushnet.training.callbacks import SampleGrids, StreamPosition
 from brushnet.training.checkpoints import NO_ROOM, Checkpoints, unwritable
+from brushnet.training.content import check_frame, check_state
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import CHECKPOINT_KEY, StyleTraining
 from brushnet.training.progress import ProgressReport
@@ -73,6 +74,7 @@ def run(
         at_start=options.checkpoint_at_start,
     )
     if resume_from is not None:
+        check_state(read_checkpoint(resume_from), module, source=f"resume={resume_from}")
         step = progress_of(resume_from, options)[0]
         metrics.cut_after(step, rows=rows_at(resume_from))
         saving.resumed_from(resume_from, step)
@@ -211,6 +213,7 @@ def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
     content = checkpoint_file.read(checkpoint)
     if not {CHECKPOINT_KEY, "global_step", "callbacks"} <= content.keys():
         raise UserError(f"resume={checkpoint} is no checkpoint of brushnet train")
+    check_frame(content, source=f"resume={checkpoint}")
     return content
 
 
