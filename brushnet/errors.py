@@ -24,7 +24,11 @@ class ImageError(BrushnetError):
     """A picture cannot be decoded; the message says why, without the file name, which the caller adds."""
 
 
+class TooLargeError(ImageError):
+    """A picture of more bytes or pixels than are read."""
+
+
 class Stopped(BrushnetError):  # noqa: N818  (not an error: the user asked for it)
-    """Stopped on request (Ctrl-C, SIGTERM, a warning of Slurm); what was done is saved and can be resumed. Exit code 3."""
+    """Stopped on request (Ctrl-C, SIGTERM, Slurm's warning); what was done is saved and can be resumed. Exit code 3."""
 
     exit_code = 3

@@ -23,7 +23,7 @@ from PIL import ExifTags, Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
-from brushnet.errors import BrushnetError, ImageError, UserError
+from brushnet.errors import BrushnetError, ImageError, TooLargeError, UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 MAX_PIXELS = 200_000_000  # a small file can claim more pixels than fit in memory
@@ -258,10 +258,10 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
     try:
         with Image.open(file, formats=_FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise ImageError(_too_many_pixels(picture.width, picture.height))
+                raise TooLargeError(_too_many_pixels(picture.width, picture.height))
             yield picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(_too_many_pixels()) from None
+        raise TooLargeError(_too_many_pixels()) from None
     except Image.UnidentifiedImageError:
         raise ImageError("not a picture, or of an unknown kind") from None
     except _BROKEN as error:

@@ -51,6 +51,7 @@ class Scan:
     shard: Shard
     cut_at_byte: int | None
     lost: int  # pictures that begin before the cut and end after it
+    without_picture: int = 0  # samples that lack theirs: a.json where others have b.jpg and b.json
 
 
 class InvalidIndexError(UserError):
@@ -133,6 +134,7 @@ def scan(path: Path) -> Scan:
     """Entry of a tar without an index, from its headers alone. Of a tar that is cut off the whole samples are kept."""
     samples: dict[str, Sample] = {}
     fits: dict[str, int] = {}
+    beside: dict[str, set[str]] = {}  # key -> what else is of that sample
     length = path.stat().st_size
     end = lost = 0
     with path.open("rb") as file:
@@ -147,6 +149,8 @@ def scan(path: Path) -> Scan:
                             samples.pop(key, None)
                         break
                     end = tar.offset
+                    if not fit:
+                        beside.setdefault(key, set()).add(member.name[len(key) :])
                     if better:
                         fits[key] = fit
                         samples[key] = Sample(key, member.offset_data, member.size)
@@ -154,7 +158,31 @@ def scan(path: Path) -> Scan:
             pass  # told from a good end by the missing zero block
         file.seek(end)
         whole = file.read(_BLOCK) == bytes(_BLOCK)
-    return Scan(Shard(path.name, "", length, tuple(samples.values())), None if whole else min(end, length), lost)
+    usual = {each for key in samples for each in beside.get(key, ())}
+    without = sum(key not in samples and bool(others & usual) for key, others in beside.items())
+    shard = Shard(path.name, "", length, tuple(samples.values()))
+    return Scan(shard, None if whole else min(end, length), lost, without)
+
+
+def fits(path: Path, shard: Shard) -> bool:
+    """Whether a file is as long as listed and its first and last sample have a header of their size where they should.
+
+    A shard of an index that is another's is told from its own by 1 kB of it.
+    """
+    if path.stat().st_size != shard.bytes:
+        return False
+    with path.open("rb") as file:
+        for sample in (*shard.samples[:1], *shard.samples[-1:]):
+            if sample.offset < _BLOCK:
+                return False
+            file.seek(sample.offset - _BLOCK)
+            try:
+                member = tarfile.TarInfo.frombuf(file.read(_BLOCK), "utf-8", "surrogateescape")
+            except tarfile.HeaderError:
+                return False
+            if not member.isreg() or member.size != sample.size:
+                return False
+    return True
 
 
 def _picture(name: str) -> tuple[str, int]:

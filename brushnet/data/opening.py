@@ -92,8 +92,7 @@ def _fetched(tars: Sequence[str], indexes: Indexes) -> list[Place]:
 def _shard(place: Place, listed: index.Shard | None) -> tuple[index.Shard, int]:
     """(its samples, how many are lost without a number). What fits to its index is not looked into."""
     try:
-        size = place.path.stat().st_size
-        if listed is not None and (place.remote or size == listed.bytes):
+        if listed is not None and (place.remote or index.fits(place.path, listed)):
             return listed, 0
         scan = index.scan(place.path)
     except OSError as error:
@@ -112,11 +111,13 @@ def _scanned(place: Place, scan: index.Scan, listed: index.Shard | None) -> tupl
         if cut is not None:
             told = "%s is cut off at byte %d: %d photos kept, %d known to be lost"
             log.warning(told, place.name, cut, kept, scan.lost)
-        return scan.shard, scan.lost
+        if scan.without_picture:
+            log.warning("%s: %d samples without a picture are left out", place.name, scan.without_picture)
+        return scan.shard, scan.lost + scan.without_picture
     if cut is not None and scan.shard.samples == listed.samples[:kept]:
         told = "%s is cut off at byte %d: %d of its %d photos can be read"
         log.warning(told, place.name, cut, kept, len(listed.samples))
         return listed, 0
-    told = "%s has %d bytes, not %d as its index says: it is read by its own headers, %d photos instead of %d"
-    log.warning(told, place.name, scan.shard.bytes, listed.bytes, kept, len(listed.samples))
+    told = "%s is not what its index says: it is read by its own headers, %d photos instead of %d"
+    log.warning(told, place.name, kept, len(listed.samples))
     return scan.shard, max(0, len(listed.samples) - kept)

@@ -12,8 +12,8 @@ from torch.utils.data import Dataset, Sampler
 from brushnet import images, seeds
 from brushnet.data.looks import STATES, pack
 from brushnet.data.order import GlobalOrder
-from brushnet.data.reading import Source, TooLargeError, UnreachableError
-from brushnet.errors import BrushnetError, ImageError
+from brushnet.data.reading import Source, UnreachableError
+from brushnet.errors import BrushnetError, ImageError, TooLargeError
 
 log = logging.getLogger(__name__)
 

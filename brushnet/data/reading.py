@@ -14,7 +14,7 @@ from typing import Protocol
 
 from brushnet import images
 from brushnet.data import index
-from brushnet.errors import ImageError
+from brushnet.errors import TooLargeError
 
 MAX_PHOTO_BYTES = 256 << 20  # 200 megapixels hardly need more, even as PNG; a disk image called a.jpg must not be read
 
@@ -53,10 +53,6 @@ class Source(Protocol):
         ...
 
     def describe(self) -> str: ...
-
-
-class TooLargeError(ImageError):
-    """A photo of more bytes than anything that can be decoded has."""
 
 
 class UnreachableError(OSError):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from brushnet import images
 from brushnet.data.module import join_counts
-from brushnet.training.loggers import log_picture
+from brushnet.training.loggers import ExtraLogger
 from brushnet.training.module import VALIDATION_SCALES, StyleTraining
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class SampleGrids(pl.Callback):
         sheet = sample_sheet(module, self.photos)
         images.write(sheet, path)
         for logger in trainer.loggers:
-            log_picture(logger, path, sheet, step=trainer.global_step)
+            if isinstance(logger, ExtraLogger):
+                logger.log_picture(path, sheet, step=trainer.global_step)
 
 
 @torch.no_grad()
@@ -91,13 +92,13 @@ class StreamPosition(pl.Callback):
     ) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         data.batches_done = module.batches_done
-        data.note(trainer.strategy.all_gather(batch["looks"]))
+        data.note(_of_all_ranks(batch["looks"], trainer.world_size))
         data.keeper.start()
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         for cause, count in data.bad_counts().items():
-            module.log(f"data/{cause}", float(count))
+            module.log(f"data/{cause}", float(count), sync_dist=True)  # the same on all ranks
 
     def on_exception(self, trainer: pl.Trainer, *args: Any) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
@@ -106,7 +107,16 @@ class StreamPosition(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         data.keeper.stop()
-        if counts := data.bad_counts():
+        if trainer.is_global_zero and (counts := data.bad_counts()):
             places = data.bad_places()
             worst = f"; most of the bad ones in {places}" if places else ""
             log.warning("flawed photos met in data.path: %s%s", join_counts(counts), worst)
+
+
+def _of_all_ranks(looks: Tensor, ranks: int) -> Tensor:
+    """In the order of the ranks. Not by the strategy: its all_gather is for gradients, and deprecated by torch."""
+    if ranks == 1:
+        return looks
+    gathered = [torch.empty_like(looks) for _ in range(ranks)]
+    torch.distributed.all_gather(gathered, looks)
+    return torch.cat(gathered)

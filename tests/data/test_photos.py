@@ -2,6 +2,7 @@
 
 import io
 import logging
+import struct
 
 import numpy as np
 import pytest
@@ -150,6 +151,18 @@ def test_what_is_too_large_is_counted_and_not_read_again(photo_folder, monkeypat
     assert "photo p001.jpg left out: 5000 bytes: more than 0 MiB are not read (so far: 1 too large)" in caplog.text
     monkeypatch.setattr(reading, "_read", lambda *args: pytest.fail("read again"))
     assert photos._look(photos.source.paths.index("p001.jpg"), []) is None
+
+
+def test_a_decompression_bomb_is_too_large(photo_folder):
+    folder = photo_folder(3)
+    with (folder / "bomb.bmp").open("wb") as file:
+        Image.new("RGB", (8, 8)).save(file, "BMP")
+        file.seek(18)
+        file.write(struct.pack("<ii", 60_000, 60_000))
+    photos = Photos(open_source(str(folder)), seed=0, crop_px=16)
+    for index in range(4):
+        photos[index]
+    assert photos.counts() == {"too large": 1}
 
 
 def test_what_replaces_a_bad_photo_varies(photo_folder):

@@ -6,6 +6,7 @@ import pytest
 
 from brushnet.data import reading
 from brushnet.data.sources import open_source
+from brushnet.errors import TooLargeError
 
 
 def test_a_huge_file_is_not_read(photo_folder):
@@ -13,13 +14,13 @@ def test_a_huge_file_is_not_read(photo_folder):
     with (folder / "p001.jpg").open("r+b") as file:
         file.truncate(reading.MAX_PHOTO_BYTES + 1)  # sparse: takes no room
     source = open_source(str(folder))
-    with pytest.raises(reading.TooLargeError, match=r"^268435457 bytes: more than 256 MiB are not read$"):
+    with pytest.raises(TooLargeError, match=r"^268435457 bytes: more than 256 MiB are not read$"):
         source.read(source.paths.index("p001.jpg"))
 
 
 def test_a_huge_member_of_a_shard_is_not_read(shard_folder, monkeypatch):
     monkeypatch.setattr(reading, "MAX_PHOTO_BYTES", 1 << 9)
-    with pytest.raises(reading.TooLargeError, match=r"^\d+ bytes: more than 0 MiB are not read$"):
+    with pytest.raises(TooLargeError, match=r"^\d+ bytes: more than 0 MiB are not read$"):
         open_source(str(shard_folder(3))).read(0)
 
 
