@@ -33,7 +33,7 @@ def to_yaml(cfg: Config) -> str:
 
 def save(cfg: Config, path: Path) -> None:
     """Whole or not at all: a run that is continued later, perhaps from another folder, reads it back."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")  # as files.py calls them: cleared away by the run
     temporary.write_text(to_yaml(with_absolute_paths(cfg)), encoding="utf-8")
     temporary.replace(path)
 

@@ -52,6 +52,15 @@ def test_the_best_one_is_that_of_the_lowest_validation_loss(train):
     assert step_of(run_dir / "checkpoints" / "best.ckpt") == int(lowest["step"])
 
 
+def test_what_a_killed_run_left_half_written_is_cleared_away(train):
+    run_dir = train("trainer.max_steps=4")
+    left = [".config.yaml.7.part", "samples/.step_000004.jpg.7.part", "checkpoints/.last.ckpt.part"]
+    for name in left:
+        (run_dir / name).write_bytes(b"half")
+    train("trainer.max_steps=5", resume_from=run_dir / "checkpoints" / "last.ckpt")
+    assert not [name for name in left if (run_dir / name).exists()]
+
+
 def test_a_damaged_newest_falls_back_to_the_one_before_and_ends_the_same(train, caplog):
     whole = train(out="whole")
     broken = train("trainer.max_steps=8", out="broken")
