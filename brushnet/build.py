@@ -23,7 +23,7 @@ from brushnet.training.fork import Origin, open_origin, resumed_origin
 from brushnet.training.identity import Identity, RunIdentity, replaced, saved_identity
 from brushnet.training.loggers import check_logger, open_loggers
 from brushnet.training.module import StyleTraining
-from brushnet.training.run import RunOptions, check_format, is_finished, read_checkpoint, run
+from brushnet.training.run import RunOptions, check_format, is_finished, progress_of, read_checkpoint, run
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +67,18 @@ def train(
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     config.save(cfg, out_dir / "config.yaml")
-    loggers = open_loggers(cfg.logger.kind, out_dir, project=cfg.logger.project, name=cfg.logger.name or out_dir.name)
-    run(module, data, options, loggers=loggers, resume_from=resume_from, callbacks=[RunIdentity(identity)])
+    loggers = open_loggers(
+        cfg.logger.kind,
+        out_dir,
+        project=cfg.logger.project,
+        name=cfg.logger.name or out_dir.name,
+        from_step=None if resume_from is None else progress_of(resume_from, options)[0],
+    )
+    try:
+        run(module, data, options, loggers=loggers, resume_from=resume_from, callbacks=[RunIdentity(identity)])
+    finally:
+        for logger in loggers:  # after all is saved: a server may keep this waiting
+            logger.close()
 
 
 def check_devices(accelerator: str, devices: int) -> None:

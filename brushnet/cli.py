@@ -4,11 +4,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from brushnet import __version__
 from brushnet.commands.failure import report
 from brushnet.commands.parser import Parser, nearest
 from brushnet.errors import UserError
+from brushnet.stop_signals import ending
 
 COMMANDS = {
     "train": "train a style model; a sweep with -m",
@@ -48,9 +50,10 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     name = arguments[at]
     if name not in COMMANDS:
         raise UserError(f"unknown command {name}{nearest(name, COMMANDS)}; there are: {', '.join(COMMANDS)}")
-    args = command_parser(name).parse_intermixed_args(arguments[at + 1 :])
-    args.debug = debug
-    return args.run(args)
+    with ending() if name == "train" else nullcontext():  # here, before its libraries are imported
+        args = command_parser(name).parse_intermixed_args(arguments[at + 1 :])
+        args.debug = debug
+        return args.run(args)
 
 
 def main_parser() -> Parser:

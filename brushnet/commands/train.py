@@ -14,7 +14,7 @@ from brushnet.config.compose import CONFIG_NAME, compose_all, engine, split
 from brushnet.config.overrides import quote, repaired
 from brushnet.config.saved import to_yaml
 from brushnet.errors import UserError
-from brushnet.stop_signals import ending, ignore
+from brushnet.stop_signals import ignore
 
 CHECKED_JOBS = 50  # of a sweep, before its first starts: about 0.1 s each; the others when they start
 
@@ -33,7 +33,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Any) -> int:
     atexit.register(ignore)  # runs last: the exit code stands by then
-    with ending(), engine(args.config_dir) as hydra:
+    with engine(args.config_dir) as hydra:
         overrides = repaired(hydra.config_loader, args.overrides, sweep=args.multirun)
         if args.fork and args.multirun:
             raise UserError("--fork starts one run, so it cannot be combined with -m; fork=MODEL can")

@@ -1,10 +1,14 @@
 import importlib.util
 import os
+import struct
+import time
 
 import pytest
 
 from brushnet.errors import UserError
 from brushnet.training import loggers
+from brushnet.training.metrics_csv import MetricsCsv
+from brushnet.training.module import StyleTraining
 
 
 @pytest.mark.parametrize("kind", ["wandb", "tensorboard"])
@@ -46,7 +50,130 @@ def test_a_login_without_a_network_ends_offline(monkeypatch, tmp_path, caplog):
         return original(*args, **kwargs)
 
     monkeypatch.setattr(wandb, "init", unreachable)
-    [logger] = loggers.open_loggers("wandb", tmp_path, project="p", name="n")
+    [logger] = loggers.open_loggers("wandb", tmp_path, project="p", name="n", from_step=None)
     assert "wandb cannot be reached, logging offline: no route" in caplog.text
-    assert logger.experiment.settings.mode == "offline"
+    assert logger.inner.experiment.settings.mode == "offline"
     wandb.finish()
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    import wandb
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    yield wandb
+    wandb.finish()
+
+
+def events(run):
+    """{tag: [steps]} as TensorBoard shows them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0, "images": 0})
+    found.Reload()
+    tags = found.Tags()
+    steps = {tag: [event.step for event in found.Scalars(tag)] for tag in tags["scalars"]}
+    return steps | {tag: [event.step for event in found.Images(tag)] for tag in tags["images"]}
+
+
+def kill_at(monkeypatch, step):
+    """An end without warning, after the rows of a step that no checkpoint holds."""
+    original = StyleTraining.on_train_batch_start
+
+    def end(self, *args):
+        if self.global_step == step:
+            raise SystemError("killed")
+        return original(self, *args)
+
+    monkeypatch.setattr(StyleTraining, "on_train_batch_start", end)
+
+
+def test_tensorboard_shows_each_step_of_a_resumed_run_once(train, monkeypatch, tmp_path):
+    run, checkpoint = tmp_path / "run", tmp_path / "run" / "checkpoints" / "last.ckpt"
+    with monkeypatch.context() as patched:
+        kill_at(patched, 7)
+        with pytest.raises(SystemError):
+            train("logger.kind=tensorboard")
+    assert events(run)["train/loss"] == list(range(1, 8))
+    train("logger.kind=tensorboard", resume_from=checkpoint)
+    found = events(run)
+    assert found["train/loss"] == list(range(1, 13))
+    assert found["val/loss"] == found["samples"] == [6, 12]
+
+
+def wandb_rows(run):
+    """(id, [steps]) of each part that wandb keeps in a run's folder, oldest first."""
+    from wandb.proto import wandb_internal_pb2
+
+    parts = []
+    for file in sorted(run.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stat().st_mtime):
+        for _ in range(300):  # wandb's own process writes, a little later
+            found = [wandb_internal_pb2.Record.FromString(record) for record in leveldb_records(file.read_bytes())]
+            if any(record.WhichOneof("record_type") == "exit" for record in found):
+                break
+            time.sleep(0.1)
+        steps = [record.history.step.num for record in found if record.WhichOneof("record_type") == "history"]
+        parts.append((file.stem.removeprefix("run-"), steps))
+    return parts
+
+
+def leveldb_records(data):
+    """wandb's files: 7 bytes of its own, then LevelDB's log: blocks of 32 KiB of (crc, length, place in the record)."""
+    at, record = 7, b""
+    while at + 7 <= len(data):
+        length, place = struct.unpack("<HB", data[at + 4 : at + 7])
+        if place == 0:  # the rest of a block, too short for another header
+            at = (at // 32768 + 1) * 32768
+            continue
+        record += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        at += 32768 - at % 32768 if 32768 - at % 32768 < 7 else 0
+        if place in (1, 4):  # whole, or the last piece
+            yield record
+            record = b""
+
+
+def test_wandb_continues_the_same_run_where_the_checkpoint_was(train, monkeypatch, tmp_path, offline):
+    with monkeypatch.context() as patched:
+        kill_at(patched, 7)
+        with pytest.raises(SystemError):
+            train("logger.kind=wandb")
+    saved = (tmp_path / "run" / "wandb" / "run_id.txt").read_text()
+    time.sleep(1.1)  # wandb names its folders by the second
+    train("logger.kind=wandb", resume_from=tmp_path / "run" / "checkpoints" / "last.ckpt")
+    (first, before), (second, after) = wandb_rows(tmp_path / "run")
+    assert first == second == saved
+    assert before == list(range(1, 8))
+    assert after == list(range(5, 13))  # of step 4 is the checkpoint: what both have is told the same
+
+
+@pytest.mark.parametrize("content", [b"../../etc", b"a" * 65, b"\xff\xfe", b""])
+def test_an_id_that_is_none_of_wandb_is_not_used(tmp_path, caplog, content):
+    path = tmp_path / "run_id.txt"
+    path.write_bytes(content)
+    assert loggers._saved_id(path) is None
+    assert "run_id.txt holds no id of wandb; another run is begun there" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_run_may_change_its_logger_when_it_is_resumed(train, tmp_path, offline):
+    train("trainer.max_steps=3")
+    train("logger.kind=wandb", "trainer.max_steps=6", resume_from=tmp_path / "run" / "checkpoints" / "last.ckpt")
+    [(_, steps)] = wandb_rows(tmp_path / "run")
+    assert steps == [4, 5, 6]
+    rows = MetricsCsv(tmp_path / "run" / "metrics.csv").rows()
+    assert [row["step"] for row in rows if row["train/loss"]] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_logger_that_fails_is_said_once_and_does_not_end_the_training(train, monkeypatch, tmp_path, caplog):
+    from pytorch_lightning.loggers import TensorBoardLogger
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TensorBoardLogger, "log_metrics", full)
+    train("logger.kind=tensorboard")
+    message = "logger.kind=tensorboard failed and is left out from now on; metrics.csv goes on: [Errno 28] No space"
+    assert caplog.text.count(message) == 1
+    rows = MetricsCsv(tmp_path / "run" / "metrics.csv").rows()
+    assert [row["step"] for row in rows if row["train/loss"]] == [str(step) for step in range(1, 13)]
