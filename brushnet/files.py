@@ -15,7 +15,8 @@ def write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        with partial.open("wb") as file:
+        partial.unlink(missing_ok=True)
+        with partial.open("xb") as file:  # new: through a link of that name, in a stranger's folder, it would be another
             file.write(data)
         sync(partial)
         os.replace(partial, path)

@@ -8,6 +8,10 @@ from brushnet.errors import UserError
 
 log = logging.getLogger(__name__)
 
+# What a run writes or appends to: a link here, in a stranger's folder, would lead to a file of the user's own.
+WRITTEN = ("train.log", "metrics.csv", "config.yaml", "model.safetensors", "checkpoints", "samples", "tensorboard",
+           "wandb", ".hydra")  # fmt: skip
+
 
 def locate(resume: str) -> tuple[Path, Path | None]:
     """Run folder and checkpoint of `resume=RUN_OR_CKPT`; None where the run has saved none yet and starts over.
@@ -23,6 +27,9 @@ def locate(resume: str) -> tuple[Path, Path | None]:
         raise UserError(f"resume must be a run folder or a .ckpt file in one, got {resume}")
     if not (run / "config.yaml").is_file():
         raise UserError(f"resume={resume}: {run} is not a run folder, it has no config.yaml")
+    for name in WRITTEN:
+        if (run / name).is_symlink():
+            raise UserError(f"resume={resume}: {run / name} is a link; what a run writes must lie in its folder")
     if checkpoint is None:
         log.warning("%s was stopped before its first checkpoint: it starts at step 0", run)
     return run, checkpoint

@@ -47,3 +47,14 @@ def test_a_checkpoint_in_the_root_folder_belongs_to_no_run(monkeypatch):
     monkeypatch.setattr("pathlib.Path.is_file", lambda path: path.name == "last.ckpt")
     with pytest.raises(UserError, match=r"resume=/last\.ckpt: / is not a run folder, it has no config\.yaml"):
         locate("/last.ckpt")
+
+
+@pytest.mark.parametrize("name", ["train.log", "metrics.csv", "checkpoints", "samples"])
+def test_a_run_that_would_write_elsewhere_is_refused(run, tmp_path, name):
+    (tmp_path / "of the user").touch()
+    if name == "checkpoints":
+        (run / name).rename(tmp_path / "moved")
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(tmp_path / ("moved" if name == "checkpoints" else "of the user"))
+    with pytest.raises(UserError, match=rf"^resume=.*{name} is a link; what a run writes must lie in its folder$"):
+        locate(str(run))

@@ -1,6 +1,7 @@
 """What reading a hostile file may not do: run or write anything, take much memory, end in anything but one line."""
 
 import os
+import resource
 import sys
 import threading
 import warnings
@@ -15,6 +16,7 @@ STARTS = ("os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os
           "subprocess.Popen", "socket.connect", "urllib.Request")  # fmt: skip
 WRITES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
 LONGEST_LINE = 1200
+SPARE_MB = 3000  # of address space, of which torch takes more than it uses
 
 _told: list[str] = []
 _watched_thread: int | None = None
@@ -26,6 +28,7 @@ def outcome(
 ) -> BrushnetError | None:
     """Acts; the refusal, if it was one. AssertionError where it did what a hostile file must not lead to."""
     with _bounded(most_mb), _watching(writes_in), warnings.catch_warnings(action="error"):
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # as brushnet/images.py says for all
         try:
             act()
         except BrushnetError as error:
@@ -69,11 +72,18 @@ sys.addaudithook(_hook)  # cannot be removed again; it does nothing but while so
 
 @contextmanager
 def _bounded(most_mb: int) -> Iterator[None]:
-    """Of memory that is really used, at its peak. Linux alone tells it; elsewhere nothing is measured."""
+    """Of memory that is really used, at its peak. Linux alone tells it; elsewhere nothing is measured.
+
+    What asks for gigabytes gets a MemoryError: a bomb that goes off must not take the machine with it.
+    """
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before = _status_mb("VmRSS")
-    yield
+    before, limits = _status_mb("VmRSS"), resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, ((_status_mb("VmSize") + SPARE_MB) << 20, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
     grown = _status_mb("VmHWM") - before
     assert grown <= most_mb, f"took {grown} MB, at most {most_mb} allowed"
 
