@@ -66,7 +66,7 @@ def train(
         cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=command, base=base, origin=origin
     )
     out_dir.mkdir(parents=True, exist_ok=True)
-    config.save(cfg, out_dir / "config.yaml")
+    config.save(cfg, out_dir / "config.yaml", command=command)
     loggers = open_loggers(
         cfg.logger.kind,
         out_dir,

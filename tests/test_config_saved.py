@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from brushnet.config import Config, compose, load_run, save, to_dict
+from brushnet.config.saved import command_of
 from brushnet.errors import ConfigError
 
 
@@ -18,6 +19,26 @@ def test_saved_configuration_comes_back_equal(tmp_path):
     save(cfg, tmp_path / "config.yaml")
     assert load_run(tmp_path) == load_run(tmp_path / "config.yaml") == cfg
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_the_command_is_kept_before_the_options(tmp_path):
+    command = "brushnet train 'style.files=[/art/é (1).jpg]' seed=1"
+    save(compose(["seed=1"]), tmp_path / "config.yaml", command=command)
+    assert command_of(tmp_path) == command
+    assert load_run(tmp_path).seed == 1
+
+
+@pytest.mark.parametrize("command", [None, "", "train\nseed: 7", "train \udcff", "train \x1b[31m"])
+def test_a_command_that_would_be_more_than_a_comment_is_left_out(tmp_path, command):
+    save(compose([]), tmp_path / "config.yaml", command=command)
+    assert command_of(tmp_path) is None
+    assert load_run(tmp_path).seed == 0
+
+
+@pytest.mark.parametrize("heading", [b"", b"seed: 1", b"#seed: 1", b"# \x1b[31m", b"# \xff\x00"])
+def test_a_heading_that_is_no_command_is_none(tmp_path, heading):
+    (tmp_path / "config.yaml").write_bytes(heading)
+    assert command_of(tmp_path) is None
 
 
 def saved_paths(folder, *overrides):

@@ -9,6 +9,7 @@ from typing import Any
 from brushnet.commands.command_line import changes_something, command_line
 from brushnet.commands.failure import record, report
 from brushnet.config.overrides import keys
+from brushnet.config.saved import command_of
 from brushnet.config.schema import Config
 from brushnet.errors import Stopped, UserError
 from brushnet.stop_signals import ending
@@ -69,14 +70,20 @@ class Job:
             out_dir,
             resume_from=self.resume_from,
             allow_pipe=self.allow_pipe,
-            command=self._command_line(),
+            command=self._command_line(out_dir),
             given=keys(self._overrides()),
         )
 
-    def _command_line(self) -> str | None:
-        if self.resume_from is not None and not changes_something(self.overrides or ()):
-            return None
-        return command_line(self._overrides(), config_dir=self.config_dir, allow_pipe=self.allow_pipe, fork=self.fork)
+    def _command_line(self, out_dir: Path) -> str | None:
+        typed = command_line(self._overrides(), config_dir=self.config_dir, allow_pipe=self.allow_pipe, fork=self.fork)
+        if self.fork or "resume" not in keys(self._overrides()):
+            return typed
+        new = typed if changes_something(self._overrides()) else None
+        if self.resume_from is not None:
+            return new
+        from brushnet.training.command import joined  # imports torch
+
+        return joined(command_of(out_dir), new)  # the run had saved nothing yet
 
     def _overrides(self) -> Sequence[str]:
         from hydra.core.hydra_config import HydraConfig

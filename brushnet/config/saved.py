@@ -15,6 +15,7 @@ from brushnet.errors import ConfigError
 
 _LARGEST_BYTES = 1_000_000
 _MOST_VALUES = 20_000  # 4096 paintings and their options
+_HEADING = "# "
 _SAMPLE = "sample:"
 _NO_FILES = ("auto", "compact", "torchvision")  # values of lossnet.weights
 _JOINED = ("data.path", "data.val_path")  # several places, joined by ::
@@ -31,11 +32,22 @@ def to_yaml(cfg: Config) -> str:
     return yaml.safe_dump(to_dict(cfg), sort_keys=False, allow_unicode=True, width=120)
 
 
-def save(cfg: Config, path: Path) -> None:
-    """Whole or not at all: a run that is continued later, perhaps from another folder, reads it back."""
+def save(cfg: Config, path: Path, *, command: str | None = None) -> None:
+    """Whole or not at all: a run that is continued later, perhaps from another folder, reads it back.
+
+    `command` goes before it as a comment: a run that is killed before its first checkpoint has told it nowhere else.
+    """
+    heading = f"{_HEADING}{command}\n" if command and command.isprintable() else ""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")  # as files.py calls them: cleared away by the run
-    temporary.write_text(to_yaml(with_absolute_paths(cfg)), encoding="utf-8")
+    temporary.write_text(heading + to_yaml(with_absolute_paths(cfg)), encoding="utf-8")
     temporary.replace(path)
+
+
+def command_of(run: Path) -> str | None:
+    """The command in a run's `config.yaml`; None where it holds none. Any text: the file may come from a stranger."""
+    with (run / "config.yaml").open(encoding="utf-8", errors="replace") as file:
+        heading = file.readline(_LARGEST_BYTES).rstrip("\n")
+    return heading.removeprefix(_HEADING) if heading.startswith(_HEADING) and heading.isprintable() else None
 
 
 def with_absolute_paths(cfg: Config) -> Config:

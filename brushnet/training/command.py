@@ -1,7 +1,7 @@
 """The commands that trained a model, as its metadata tells them under `training.command`.
 
-The command that began the run stays first. Those of resumes that changed something follow it after " ; ", as a shell
-would run them one after the other. The checkpoint carries the text along.
+The command that began the run stays first. Those of resumes that changed something follow it after " ; ". The
+checkpoint carries the text along; until there is one, config.yaml does.
 """
 
 from pathlib import Path
@@ -16,11 +16,15 @@ LONGEST_CHARS = 20_000  # no reader takes a file whose metadata is too long: tha
 
 def whole_command(command: str | None, *, resume_from: Path | None) -> str | None:
     """`command` after those that brought the run to its checkpoint. None where nobody said any."""
-    earlier = _saved(resume_from) if resume_from is not None else None
-    if earlier and (command is None or earlier.endswith(command)):  # a requeued job resumes with the same, every time
-        return _fitting(earlier)
-    whole = SEPARATOR.join(each for each in (earlier, command) if each)
+    whole = joined(_saved(resume_from) if resume_from is not None else None, command)
     return _fitting(whole) if whole else None
+
+
+def joined(earlier: str | None, command: str | None) -> str | None:
+    """As a shell would run them one after the other. A requeued job resumes with the same command every time."""
+    if earlier and (command is None or earlier.endswith(command)):
+        return earlier
+    return SEPARATOR.join(each for each in (earlier, command) if each) or None
 
 
 def _saved(checkpoint: Path) -> str | None:
