@@ -63,7 +63,10 @@ def _entries(path: Path, run: Path) -> Iterator[tuple[str, Any]]:
                 yield from _flat("", {key: json.loads(text) for key, text in file.metadata().items()}, run)
         case ".csv" | ".yaml":
             for number, line in enumerate(path.read_text().splitlines(), 1):
-                yield (line.split(":")[0].strip() if path.suffix == ".yaml" else "") + f"#{number}", line
+                option = ""
+                if path.suffix == ".yaml":
+                    option = "command" if line.startswith("#") else line.split(":")[0].strip()
+                yield f"{option}#{number}", line
         case _:
             yield "bytes", path.read_bytes()
 

@@ -25,7 +25,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_never_stopped(for
     whole, broken = unbroken(FEW_STEPS), Trial(forks, FEW_STEPS, data, tmp_path)
     assert broken.go_on(kill={"operation": 2}).killed
     assert not (broken.run_folder / "config.yaml").exists()
-    assert broken.go_on(kill={"call": "brushnet.training.module:StyleTraining.validation_step", "number": 1}).killed
+    assert broken.go_on(kill={"call": "brushnet.training.module:StyleTraining.validation_step", "number": 0}).killed
+    assert not list(broken.run_folder.glob("checkpoints/*"))
     size = (whole.run_folder / "checkpoints" / "last.ckpt").stat().st_size
     assert broken.go_on(kill={"operation": 5, "bytes": size // 2}).killed
     broken.finish()
