@@ -33,7 +33,10 @@ class Identity:
     def of(
         cls, config: dict[str, Any], *, photos: str, paintings: Sequence[Painting], lossnet: LossNetwork
     ) -> "Identity":
-        """Reads all weights and pixels: 0.3 s for VGG-19 as a whole, as much for 50 megapixels. Before they are moved to another device."""
+        """Reads all weights and pixels: 0.3 s for VGG-19 as a whole, as much for 50 megapixels.
+
+        Before they are moved to another device.
+        """
         return cls(config, photos, {each.name: digest([each.pixels]) for each in paintings}, _layer_digests(lossnet))
 
 
