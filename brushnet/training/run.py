@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from brushnet import models
 from brushnet.checkpoints import file as checkpoint_file
 from brushnet.data.module import PhotoData
 from brushnet.errors import BrushnetError, Stopped, UserError
+from brushnet.files import remove_partial
 from brushnet.model_meta import FORMAT
 from brushnet.models import ModelMeta
 from brushnet.training.budget import StopAtTotal, TimeBudget, planned_steps
@@ -171,11 +173,16 @@ def is_finished(checkpoint: Path, options: RunOptions) -> bool:
     if done is None or step < done:
         return False
     log.info("%s is finished: %d of %d steps are trained", options.out_dir, step, done)
-    path = options.out_dir / "model.safetensors"
+    _restore_model(checkpoint, options.out_dir / "model.safetensors")
+    return True
+
+
+@rank_zero_only
+def _restore_model(checkpoint: Path, path: Path) -> None:
     if not path.exists():
+        remove_partial(path.parent)
         model = models.load(checkpoint)
         models.save(path, model.net, model.meta)
-    return True
 
 
 def progress_of(checkpoint: Path, options: RunOptions) -> tuple[int, int | None]:
