@@ -16,7 +16,7 @@ def write_whole(path: Path, data: bytes) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         partial.unlink(missing_ok=True)
-        with partial.open("xb") as file:  # new: through a link of that name, in a stranger's folder, it would be another
+        with partial.open("xb") as file:  # a new one: a stranger's folder may hold a link of that name
             file.write(data)
         sync(partial)
         os.replace(partial, path)

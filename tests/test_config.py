@@ -5,6 +5,7 @@ import pytest
 from brushnet.config import Config, LayerWeight, check, compose
 from brushnet.config.checks import known_layers
 from brushnet.config.schema import options, rule_of
+from brushnet.config.typed import _TYPE_WORDS, types_by_key
 from brushnet.errors import ConfigError
 from brushnet.lossnet import load_lossnet
 
@@ -16,6 +17,7 @@ REFUSED = [
     (["stroke.mode=mixed", "stroke.min=2", "stroke.max=1"], r"stroke\.min must be below stroke\.max .* got 2 and 1"),
     (["stroke.mode=fixed"], r"stroke\.min and stroke\.max must be equal with stroke\.mode=fixed, got 0\.35 and 2\.8"),
     (["stroke.mode=fuzzy"], r"stroke\.mode must be one of conditioned, mixed, fixed, got fuzzy"),
+    (["data.max_bad_fraction=1.5"], r"data\.max_bad_fraction must be at least 0 and at most 1, got 1\.5"),
     (["stroke.min=0"], r"stroke\.min must be at least 0\.05 and at most 20 s, got 0"),
     (["trainer.crop_px=63"],
      r"trainer\.crop_px must be at least 64 with loss\.pyramid_levels=3 \(the coarsest level needs 16 px\), got 63"),
@@ -195,3 +197,9 @@ def test_broken_yaml_of_a_user_is_one_line(tmp_path):
 def test_missing_config_dir_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"--config-dir must be a folder, got .*nowhere"):
         compose([], config_dir=tmp_path / "nowhere")
+
+
+def test_every_type_of_option_has_a_word_for_what_is_allowed():
+    assert set(types_by_key().values()) <= _TYPE_WORDS.keys()
+    with pytest.raises(ConfigError, match=r"checkpoint_every_minutes must be a number or null, got often"):
+        compose(["trainer.checkpoint_every_minutes=often"])

@@ -34,3 +34,11 @@ def test_what_a_killed_program_left_is_removed_and_nothing_else(tmp_path):
     files.remove_partial(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"last.ckpt", ".hidden", "x.part"}
     files.remove_partial(tmp_path / "absent")
+
+
+def test_a_link_of_the_temporary_name_is_not_followed(tmp_path):
+    (tmp_path / "of the user").write_bytes(b"kept")
+    (tmp_path / f".a.txt.{os.getpid()}.part").symlink_to(tmp_path / "of the user")
+    files.write_whole(tmp_path / "a.txt", b"new")
+    assert (tmp_path / "of the user").read_bytes() == b"kept"
+    assert (tmp_path / "a.txt").read_bytes() == b"new"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from brushnet import torch_file
+from brushnet.alike import UnlikeError, check_alike, check_optimizer, check_schedule
 from brushnet.distill import pictures
 from brushnet.distill.axes import main_axes, project, units
 from brushnet.distill.chased import chased
@@ -140,14 +141,29 @@ class Distillation:
         for name, value in self.identity.items():
             if saved.get(name) != value:
                 raise UserError(
-                    f"{self.checkpoint} is of another distillation ({name} {saved.get(name)}, now {value}); "
+                    f"{self.checkpoint} is of another distillation ({name} {saved.get(name)!s:.400}, now {value}); "
                     "give what it began with, or another --out"
                 )
+        self._check(saved)
         self.axes = {name: axes.to(self.device) for name, axes in saved["axes"].items()}
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
         log.info("going on after step %d", saved["step"])
         return int(saved["step"])
+
+    def _check(self, saved: Mapping[str, Any]) -> None:
+        channels = self.teacher.channels
+        axes = {name: torch.zeros(len(matrix), channels[name]) for name, matrix in self.student.maps.items()}
+        try:
+            check_alike("student", saved["student"], self.student.state_dict())
+            check_alike("axes", saved["axes"], axes)
+            check_optimizer(saved["optimizer"], self.optimizer, moving=("lr", "betas"))
+            check_schedule(saved["schedule"], self.schedule)
+            check_alike("step", saved["step"], 0)
+            if saved["step"] > self.settings.steps or saved["schedule"]["last_epoch"] != saved["step"]:
+                raise UnlikeError(f"step must be the schedule's and at most {self.settings.steps}, got {saved['step']}")
+        except UnlikeError as error:
+            raise UserError(f"{self.checkpoint} is damaged: {error}; delete it to begin anew") from error
 
     def _parts(self) -> Mapping[str, Student | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler]:
         return {"student": self.student, "optimizer": self.optimizer, "schedule": self.schedule}

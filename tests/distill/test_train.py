@@ -50,7 +50,10 @@ def test_a_checkpoint_of_another_distillation_is_refused(begin, photos):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"junk", r"last\.pt cannot be read: .*; delete it"), (None, r"last\.pt is no checkpoint of a distillation; delete")],
+    [
+        (b"junk", r"last\.pt cannot be read: .*; delete it"),
+        (None, r"last\.pt is no checkpoint of a distillation; delete"),
+    ],
 )
 def test_a_checkpoint_that_is_none_is_refused_by_name(begin, tmp_path, content, message):
     torch.save({"step": 1}, tmp_path / "last.pt")
@@ -83,3 +86,34 @@ def test_ridge_finds_the_map():
     torch.testing.assert_close(
         ridge(feats, torch.einsum("kc,bchw->bkhw", matrix, feats), strength=1e-9), matrix, atol=1e-4, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("step", 9999, r"step must be the schedule's and at most \d+, got 9999"),
+        ("student", {}, r"student has other entries than this run's"),
+        ("axes", {"relu1_1": torch.zeros(1, 1)}, r"axes has other entries than this run's"),
+        ("schedule", None, r"schedule has other entries than this run's: 'mapping'"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused_by_name(begin, part, value, message):
+    run = begin()
+    run.step(0)
+    run.save(1)
+    assert begin().first == 1
+    saved = torch.load(run.checkpoint, weights_only=True)
+    torch.save(saved | {part: value}, run.checkpoint)
+    with pytest.raises(UserError, match=rf"last\.pt is damaged: {message}.*; delete it to begin anew$"):
+        begin()
+
+
+def test_momentum_beyond_1_is_refused(begin):
+    run = begin()
+    run.step(0)
+    run.save(1)
+    saved = torch.load(run.checkpoint, weights_only=True)
+    saved["optimizer"]["param_groups"][0]["betas"] = (2.0, 2.0)
+    torch.save(saved, run.checkpoint)
+    with pytest.raises(UserError, match=r"damaged: optimizer\.betas must be from 0 to 1, got \(2\.0, 2\.0\)"):
+        begin()
