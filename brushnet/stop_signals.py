@@ -22,8 +22,11 @@ Handler = Callable[[int, FrameType | None], Any]
 
 @contextmanager
 def handled_by(handler: Handler) -> Iterator[None]:
-    """Inside, the signals are `handler`'s; one that is ignored (by `nohup`, for a background job) stays ignored."""
-    asked = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    """Inside, the signals are `handler`'s; one that is ignored (by `nohup`) stays ignored.
+
+    But for SIGINT, which a script's shell ignores for what it starts in the background: who sends it means it.
+    """
+    asked = [each for each in SIGNALS if each == signal.SIGINT or signal.getsignal(each) is not signal.SIG_IGN]
     try:
         before = {number: signal.signal(number, handler) for number in asked}
     except ValueError:  # not in the main thread: no signal comes here

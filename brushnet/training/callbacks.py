@@ -33,7 +33,9 @@ class SampleGrids(pl.Callback):
             self._write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if trainer.global_step != self.last_step:
+        assert isinstance(module, StyleTraining)
+        # Not where it was asked to stop: an unbroken run has none there, and Slurm may leave only seconds.
+        if trainer.global_step >= module.total_steps and trainer.global_step != self.last_step:
             self._write(trainer, module)
 
     def _write(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

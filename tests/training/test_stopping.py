@@ -74,6 +74,17 @@ def test_what_is_ignored_stays_ignored(train, monkeypatch, tmp_path):
     assert brushnet.load(tmp_path / "run").meta.training["steps"] == 12
 
 
+def test_an_interrupt_counts_though_a_script_s_shell_has_it_ignored_in_the_background(train, monkeypatch, tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        signal_at_step(monkeypatch, 5, signal.SIGINT)
+        with pytest.raises(Stopped, match=r"stopped at step 5 of 12"):
+            train()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not (tmp_path / "run" / "samples").exists()  # an unbroken run has no grid of step 5
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_the_first_step_leaves_at_once(train, monkeypatch, tmp_path, number):
     original = StyleTraining.on_fit_start
