@@ -79,7 +79,7 @@ def test_no_step_leaves_an_object_behind(folder, monkeypatch, kind):
     build.train(config.compose([*TINY, *options]), folder / "run")
     more = alive[123] - alive[43]
     assert more[Tensor] == 0
-    assert more.total() < 80, more.most_common(5)  # one a step
+    assert max(more.values()) < 60, more.most_common(5)  # one for every step would be 80
 
 
 @needs_proc
