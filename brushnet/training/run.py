@@ -15,6 +15,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from brushnet import models
 from brushnet.checkpoints import file as checkpoint_file
 from brushnet.data.module import PhotoData
+from brushnet.data.photos import NoPhotosError
 from brushnet.errors import BrushnetError, Stopped, UserError
 from brushnet.files import remove_partial
 from brushnet.model_meta import FORMAT
@@ -86,7 +87,12 @@ def run(
     with _quiet_lightning(), _full_disk_said(options.out_dir):
         trainer = _trainer(data, options, loggers=[metrics, *loggers], callbacks=[stop, saving, *callbacks])
     with stop.listening(trainer), _quiet_lightning(), _full_disk_said(options.out_dir):
-        trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
+        try:
+            trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
+        except NoPhotosError:  # the disk that holds them is gone, say; other ranks would have to take part in saving
+            if options.devices == 1 and module.batches_done:
+                saving.save(trainer, module)
+            raise
         saving.save(trainer, module)
         if trainer.global_step < module.total_steps:
             data.check_fraction()

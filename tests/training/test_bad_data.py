@@ -79,6 +79,19 @@ def after_step(monkeypatch):
     return call
 
 
+def test_photos_that_vanish_all_at_once_stop_a_run_that_goes_on_where_it_was(train, photos_dir, after_step, tmp_path):
+    unbroken, away = train(out="unbroken"), photos_dir.with_name("away")
+    after_step(lambda step: step == 7 and photos_dir.rename(away))
+    with pytest.raises(BrushnetError, match=r"^21 photos in a row cannot be used, .*: \d+ unreadable$"):
+        train()
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    assert read_checkpoint(last)["global_step"] == 7
+    away.rename(photos_dir)
+    after_step(lambda step: None)
+    train(resume_from=last)
+    assert [row["train/loss"] for row in rows(tmp_path / "run")] == [row["train/loss"] for row in rows(unbroken)]
+
+
 @pytest.fixture
 def server(photos_dir, tmp_path, monkeypatch):
     """The photos in three shards, from a server that can misbehave."""
