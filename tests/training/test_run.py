@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from brushnet.errors import Stopped, UserError
 from brushnet.training import budget, callbacks
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.schedule import learning_rate_factor
+from brushnet.training.stopping import StopOnSignal
 
 
 def metrics(run) -> list[dict[str, str]]:
@@ -124,7 +126,9 @@ def test_a_checkpoint_of_another_kind_is_refused(train, tmp_path, content):
         torch.save({"state_dict": {}}, path)
     else:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=r"resume=.*other\.ckpt is (no checkpoint of|damaged: it is cut off or no checkpoint)"):
+    with pytest.raises(
+        UserError, match=r"resume=.*other\.ckpt is (no checkpoint of|damaged: it is cut off or no checkpoint)"
+    ):
         train(resume_from=path)
 
 
@@ -139,6 +143,14 @@ def test_a_run_that_was_begun_by_a_brushnet_of_another_network_is_not_continued(
         train("trainer.max_steps=4", resume_from=checkpoint)
 
 
+def wait_until_heard(trainer, *, seconds=10.0):
+    """Waits until the thread that reads signals has had its turn; on a busy machine that takes a while."""
+    stop = next(each for each in trainer.callbacks if isinstance(each, StopOnSignal))
+    end = time.monotonic() + seconds
+    while stop.received is None and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def signal_at_step(monkeypatch, step: int, *numbers: int) -> None:
     """Sends these signals to this very process at the end of a step."""
     original = callbacks.StreamPosition.on_train_batch_end
@@ -148,6 +160,8 @@ def signal_at_step(monkeypatch, step: int, *numbers: int) -> None:
         if trainer.global_step == step:
             for number in numbers:
                 os.kill(os.getpid(), number)
+            if signal.getsignal(numbers[0]) is not signal.SIG_IGN:
+                wait_until_heard(trainer)
 
     monkeypatch.setattr(callbacks.StreamPosition, "on_train_batch_end", send)
 
