@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given, strategies
 
-FEW, MANY = 40, 2000
+FEW, MANY = 24, 2000
 
 Attack = Callable[[Callable[[random.Random], None]], None]
 

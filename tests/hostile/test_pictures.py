@@ -53,7 +53,11 @@ KINDS = {
     "bmp": lambda: encoded("BMP"),
     "gif": lambda: encoded("GIF", save_all=True, append_images=[Image.fromarray(PIXELS[::-1])]),
 }
-GREY = {"png16": lambda: wide("PNG", np.uint16), "tiff float": lambda: wide("TIFF", np.float32), **KINDS}
+GREY = {
+    "png16": lambda: wide("PNG", np.uint16),
+    "tiff float": lambda: wide("TIFF", np.float32),
+    **{kind: KINDS[kind] for kind in ("exif", "webp", "lzw")},
+}
 
 
 @pytest.fixture(autouse=True)

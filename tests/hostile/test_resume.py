@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from brushnet import build, cli, config
 from brushnet.checkpoints.folder import newest
@@ -119,7 +120,10 @@ def poisoned(path: Path) -> None:
 
 
 LINES = {
-    "pipe": ("data:\n  path: 'pipe:touch ran'\n", r"data.path=pipe:touch ran runs a shell command; pass --allow-pipe"),
+    "pipe": (
+        "data:\n  workers: 0\n  path: 'pipe:touch ran'\n",
+        r"data.path=pipe:touch ran runs a shell command; pass --allow-pipe",
+    ),
     "resolver": ("data:\n  path: ${oc.env:HOME}\n", "holds plain values, got an interpolation ${...}"),
     "time": ("seed: ${now:%S}\n", "holds plain values, got an interpolation ${...}"),
     "target": ("net:\n  _target_: os.system\n  _args_: [touch ran]\n", "unknown option net._"),
@@ -129,46 +133,40 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("kind", LINES)
-def test_a_hostile_configuration_is_refused_in_one_line(run, kind, capfd):
-    line, message = LINES[kind]
-    text = (run / "config.yaml").read_text()
-    if kind == "pipe":
-        text = "\n".join(each for each in text.splitlines() if not each.startswith("  path:"))
-        text = text.replace("data:\n", line)
-    else:
-        text = line
-    (run / "config.yaml").write_text(text)
-    before = listing(run)
-    assert cli.main(["train", f"resume={run}", "trainer.max_steps=4"]) == 2
-    said = capfd.readouterr().err.strip().splitlines()
-    assert len(said) == 1, said
-    assert message in said[0]
+def test_each_hostile_configuration_is_refused_in_one_line(run, capfd):
+    whole, before = (run / "config.yaml").read_text(), listing(run)
+    values = yaml.safe_load(whole)
+    values["data"]["path"] = "pipe:touch ran"
+    for kind, (line, message) in LINES.items():
+        (run / "config.yaml").write_text(line or yaml.safe_dump(values))
+        assert cli.main(["train", f"resume={run}", "trainer.max_steps=4"]) == 2, kind
+        *told, said = capfd.readouterr().err.strip().splitlines()  # before it, which loss network there is
+        assert message in said, kind
+        assert len(told) == (kind == "pipe"), told
+    (run / "config.yaml").write_text(whole)
     assert listing(run) == before
 
 
-@pytest.mark.parametrize("way", ["resume", "resume file", "stylize", "evaluate", "base", "fork"])
-def test_a_checkpoint_that_would_run_code_is_refused_in_one_line(run, way, capfd, tmp_path, painting_file, photos_dir):
-    (run / "model.safetensors").unlink()
+def test_a_checkpoint_that_would_run_code_is_refused_in_one_line(run, capfd, tmp_path, painting_file, photos_dir):
+    for other in [run / "model.safetensors", *run.glob("checkpoints/step_*.ckpt"), *run.glob("checkpoints/best.ckpt")]:
+        other.unlink()
     checkpoint = run / "checkpoints" / "last.ckpt"
     poisoned(checkpoint)
-    for other in [*run.glob("checkpoints/step_*.ckpt"), *run.glob("checkpoints/best.ckpt")]:
-        other.unlink()
     before = listing(tmp_path)
-    arguments = {
-        "resume": ["train", f"resume={run}", "trainer.max_steps=4"],
-        "resume file": ["train", f"resume={checkpoint}", "trainer.max_steps=4"],
-        "stylize": ["stylize", str(run), str(photos_dir), "-o", "out"],
-        "evaluate": ["evaluate", str(run), "--style", str(painting_file), "--content", str(photos_dir), "-o", "out"],
-        "base": ["train", "experiment=add_style", f"style.base={checkpoint}", f"style.files=[{painting_file}]",
-                 f"data.path={photos_dir}", "hydra.run.dir=new"],
-        "fork": ["train", "--fork", f"resume={run}", "hydra.run.dir=new"],
-    }[way]  # fmt: skip
-    assert cli.main(arguments) == 2
-    said = capfd.readouterr().err.strip().splitlines()
-    assert len(said) == 1, said
-    assert "it holds more than tensors; such a file could run code" in said[0]
-    assert "last.ckpt" in said[0]
+    for arguments in (
+        ["train", f"resume={run}", "trainer.max_steps=4"],
+        ["train", f"resume={checkpoint}", "trainer.max_steps=4"],
+        ["train", "--fork", f"resume={run}", "hydra.run.dir=new"],
+        ["train", "experiment=add_style", f"style.base={checkpoint}", f"style.files=[{painting_file}]",
+         f"data.path={photos_dir}", "hydra.run.dir=new"],
+        ["stylize", str(run), str(photos_dir), "-o", "out"],
+        ["evaluate", str(run), "--style", str(painting_file), "--content", str(photos_dir), "-o", "out"],
+    ):  # fmt: skip
+        assert cli.main(arguments) == 2, arguments
+        said = capfd.readouterr().err.strip().splitlines()
+        assert len(said) == 1, said
+        assert "it holds more than tensors; such a file could run code" in said[0]
+        assert "last.ckpt" in said[0]
     assert listing(tmp_path) == before
 
 
