@@ -4,6 +4,7 @@ A picture's scale stands at the end of its name (`cat_s0.5.png`, as `brushnet st
 name of a folder that it lies in (`s=0.5/cat.png`, `s0.5/cat.png`, `0.71/cat.jpg`); the rest is the photo's name.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -83,7 +84,8 @@ def scaled_pictures(folder: Path, *, out: Path | None = None) -> list[ScaledPict
 
 def _is_written(file: Path, folder: Path, out: Path) -> bool:
     """Anything in an output folder below the pictures' own; where they are one folder, its plots alone."""
-    file, folder, out = file.resolve(), folder.resolve(), out.resolve()
+    # Not resolve(): that fails for a link that leads to itself.
+    file, folder, out = (Path(os.path.realpath(path)) for path in (file, folder, out))
     below = out != folder and out.is_relative_to(folder)
     return (below and file.is_relative_to(out)) or (file.parent == out and file.stem == STEM)
 

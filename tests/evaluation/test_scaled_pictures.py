@@ -44,6 +44,12 @@ def test_photo_and_scale_are_read_off_the_path(here: Path, file: str, photo: str
     assert scaled_pictures(Path("out")) == [(photo, stroke, Path("out", file))]
 
 
+def test_a_link_that_leads_to_itself_is_a_picture_like_any_other_broken_one() -> None:
+    save("out/cat_s0.5.png")
+    Path("out/dog_s0.5.png").symlink_to("dog_s0.5.png")
+    assert [picture.photo for picture in scaled_pictures(Path("out"), out=Path("evaluated"))] == ["cat", "dog"]
+
+
 def test_what_stylize_wrote_is_understood_with_its_contact_sheet_left_out() -> None:
     save("out/cat_s0.50.jpg", "out/cat_s2.00.jpg", "out/sheet.jpg")
     assert [picture.stroke for picture in scaled_pictures(Path("out"))] == [0.5, 2]

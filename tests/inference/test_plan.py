@@ -59,6 +59,14 @@ def test_what_an_earlier_run_wrote_below_the_input_is_not_painted_again(tmp_path
     assert [job.photo.name for job in made.jobs] == ["a.jpg"]
 
 
+def test_a_link_that_leads_to_itself_and_a_name_too_long_for_its_output_do_not_refuse_the_folder(tmp_path, save_photo):
+    save_photo(tmp_path / "photos" / "a.jpg")
+    save_photo(tmp_path / "photos" / f"{'b' * 251}.png")
+    (tmp_path / "photos" / "loop.jpg").symlink_to("loop.jpg")
+    made = make_plan([tmp_path / "photos"], tmp_path / "out", scale_labels=["0.50", "2.00"])
+    assert [job.photo.name[0] for job in made.jobs] == ["a", "b", "l"]
+
+
 def test_an_input_folder_below_the_output_folder_is_painted(tmp_path, save_photo, monkeypatch):
     save_photo(tmp_path / "photos" / "deep" / "a.jpg")
     monkeypatch.chdir(tmp_path)
