@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,12 @@ def test_a_damaged_file_is_reported_and_the_others_are_measured(pictures, capsys
     out, err = measured(capsys, "pictures/broken.png", code=1)
     assert out == ""
     assert err.startswith("1 failed:\n")
+
+
+def test_a_link_that_leads_to_itself_is_reported(pictures, capsys):
+    os.symlink("loop.jpg", "pictures/loop.jpg")
+    _, err = measured(capsys, "pictures/deep", "pictures", code=1)
+    assert "pictures/loop.jpg (Too many levels of symbolic links)\n" in err
 
 
 def test_a_picture_given_twice_is_measured_once(pictures, capsys):
