@@ -98,6 +98,8 @@ def test_options_of_later_versions_keep_their_defaults(tmp_path):
         ("seed: !!timestamp x", r"not a saved configuration: tags are not allowed, got tag:yaml.org,2002:timestamp"),
         ("seed: " + "[" * 200 + "]" * 200, r"config\.yaml: .* got some nested very deep"),
         ("seed: [" + "1," * 2000 + "]", r"seed must be a whole number, got \[1, 1.{0,500}$"),
+        (r'data: {path: "a\0b"}', r"not a saved configuration: a text with zero bytes or halves of characters"),
+        (r'data: {path: "\ud800"}', r"not a saved configuration: a text with zero bytes or halves of characters"),
         ("seed: 2001-99-99", r"not a saved configuration: month must be in 1\.\.12"),
         ("seed: 0x" + "f" * 6000, r"not a saved configuration: a number of more than 64 bits"),
         ("a: [" + "b," * 20_000 + "]", r"not a saved configuration: more than 20000 values"),

@@ -124,6 +124,9 @@ class _PlainLoader(yaml.SafeLoader):
             raise yaml.YAMLError("aliases are not allowed")
         if getattr(event, "tag", None) is not None:
             raise yaml.YAMLError(f"tags are not allowed, got {event.tag}")
+        text = getattr(event, "value", "")
+        if text != text.replace("\0", "").encode(errors="ignore").decode():
+            raise yaml.YAMLError("a text with zero bytes or halves of characters, which no path can have")
         if self.nodes > _MOST_VALUES:  # PyYAML takes minutes for a megabyte of commas
             raise yaml.YAMLError(f"more than {_MOST_VALUES} values")
         return super().compose_node(parent, index)

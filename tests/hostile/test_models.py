@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from brushnet import models
+from brushnet import cli, images, models
 from brushnet.model_header import read_meta
 from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
@@ -76,3 +76,19 @@ def test_training_checkpoint_as_a_model(attack, checkpoint, tmp_path):
         outcome(lambda: works(models.load(path)), names=path.name)
 
     attack(act)
+
+
+@pytest.mark.parametrize("name", ["../../../ran", "/ran", "..", "a/b", "$(touch ran)", "pipe:touch ran", "-o"])
+def test_a_style_called_like_a_path_writes_nothing_outside_the_output(tmp_path, name):
+    """Names of styles may be any printable text; files are never called by them."""
+    net = make_net()
+    meta = ModelMeta.of(
+        net, stroke_mode="conditioned", stroke_min=0.5, stroke_max=2, reference_px=64, style_names=[name, "wave"]
+    )
+    models.save(tmp_path / "m.safetensors", net, meta)
+    images.write(torch.rand(1, 3, 24, 24), tmp_path / "photo.jpg")
+    arguments = ["stylize", "m.safetensors", "photo.jpg", "-o", "out", "--strokes", "0.5,1", f"--style={name}"]
+    assert cli.main(arguments) == 0
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    pictures = {"out/photo_s0.50.jpg", "out/photo_s1.00.jpg", "out/sheet.jpg"}
+    assert written == {"m.safetensors", "photo.jpg"} | pictures

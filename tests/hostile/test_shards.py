@@ -4,11 +4,12 @@ import io
 import json
 import random
 import tarfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from brushnet.data import index
+from brushnet.data import index, remote
 from brushnet.data.photos import decode_photo
 from brushnet.data.sources import open_source
 from brushnet.errors import ImageError
@@ -134,3 +135,24 @@ def test_an_index_that_lies_about_numbers_is_refused(tmp_path, place, value):
 def test_braces_that_unfold_are_refused(tmp_path, path):
     refused = outcome(lambda: open_source(str(tmp_path / path)), names="data.path=", most_mb=50)
     assert "the braces stand for more than" in str(refused)
+
+
+def test_index_from_a_server(attack, tmp_path, monkeypatch):
+    """What curl fetched is read, or refused with its address; only the cache is written into."""
+    shard_file = index.Shard("shard-000000.tar", "0" * 64, 4096, (index.Sample("p0", 512, 100),))
+    index.write([shard_file], tmp_path)
+    whole, cache, url = (tmp_path / "index.json").read_bytes(), tmp_path / "cache", "https://host/index.json"
+    served = {"bytes": whole}
+
+    def transfer(url: str, partial: Path, **_: object) -> None:
+        partial.write_bytes(served["bytes"])
+
+    monkeypatch.setattr(remote, "transfer", transfer)
+    assert remote.fetch_index(url, cache) == [shard_file]
+
+    def act(rng):
+        served["bytes"] = bytes_mutated(whole, rng) if rng.random() < 0.2 else json_mutated(whole, rng)
+        outcome(lambda: remote.fetch_index(url, cache), names=url, writes_in=tmp_path)
+
+    attack(act)
+    assert {path.suffix for path in cache.iterdir()} <= {".json"}
