@@ -157,7 +157,7 @@ def to_float(image_uint8: Tensor) -> Tensor:
 
 def to_uint8(image: Tensor) -> Tensor:
     """[0, 1] -> uint8, rounded to nearest; what lies outside is clamped."""
-    return image.float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return image.float().clamp(0, 1).mul_(255).round_().to(torch.uint8)  # in place: a contact sheet is large
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:
@@ -231,7 +231,7 @@ def sheet(
         for cell, left, width in zip(row, lefts, widths, strict=False):
             if cell is not None:
                 canvas.paste(cell, (int(left) + (width - cell.width) // 2, int(top) + (height - cell.height) // 2))
-    return to_float(torch.from_numpy(np.array(canvas)).permute(2, 0, 1))[None].contiguous()
+    return to_float(torch.from_numpy(np.array(canvas)).permute(2, 0, 1).contiguous())[None]
 
 
 def _fit(image_13HW: Tensor, cell_px: int) -> Tensor:
