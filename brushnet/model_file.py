@@ -4,9 +4,7 @@ Nothing is unpickled beyond plain containers and tensors, and no weight is copie
 to be those of the network that the metadata describes.
 """
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 
 from brushnet import torch_file
 from brushnet.errors import BrushnetError, UserError
+from brushnet.files import write_whole
 from brushnet.model_formats import shapes_in, upgraded
 from brushnet.model_header import EXPECTED, first_bytes, meta_of, refusing
 from brushnet.model_meta import KEY, ModelMeta
@@ -26,21 +25,15 @@ EMA_PREFIX = "ema.module."  # the averaged weights in a training checkpoint: the
 
 
 def save(path: str | Path, net: nn.Module, meta: ModelMeta) -> None:
-    """Write `net` as model.safetensors: float32, under a temporary name first, so that a reader never meets a half."""
+    """Write `net` as model.safetensors: float32, whole or not at all. BrushnetError where the disk cannot."""
     path = Path(path)
     # safetensors refuses channels_last tensors, hence contiguous.
     weights = {key: value.detach().float().cpu().contiguous() for key, value in net.state_dict().items()}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # Not save_file: it makes files that only their owner can read, whatever the umask.
-        unfinished.write_bytes(to_bytes(weights, metadata={KEY: meta.to_json()}))
-        os.replace(unfinished, path)
+        write_whole(path, to_bytes(weights, metadata={KEY: meta.to_json()}))
     except (OSError, SafetensorError) as error:
         raise BrushnetError(f"cannot write {path}: {error}") from error
-    finally:
-        with suppress(OSError):  # where it could not be made, it cannot be removed
-            unfinished.unlink()
 
 
 def read(path: Path) -> tuple[ModelMeta, ResidualTransformer]:

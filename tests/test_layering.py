@@ -85,9 +85,9 @@ def test_only_build_and_the_command_line_know_the_configuration():
     assert knowing <= {"config", "build", "commands", "cli"}
 
 
-def test_the_configuration_knows_no_room_but_errors():
+def test_the_configuration_knows_no_room_but_errors_and_files():
     known = set().union(*(imported_rooms(path) for path in FILES if room_of(path) == "config"))
-    assert known <= {"config", "errors"}
+    assert known <= {"config", "errors", "files"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import yaml
 
 from brushnet.config.schema import Config, options, rule_of
 from brushnet.errors import ConfigError
+from brushnet.files import write_whole
 
 _LARGEST_BYTES = 1_000_000
 _MOST_VALUES = 20_000  # 4096 paintings and their options
@@ -38,9 +39,7 @@ def save(cfg: Config, path: Path, *, command: str | None = None) -> None:
     `command` goes before it as a comment: a run that is killed before its first checkpoint has told it nowhere else.
     """
     heading = f"{_HEADING}{command}\n" if command and command.isprintable() else ""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")  # as files.py calls them: cleared away by the run
-    temporary.write_text(heading + to_yaml(with_absolute_paths(cfg)), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, (heading + to_yaml(with_absolute_paths(cfg))).encode())
 
 
 def command_of(run: Path) -> str | None:

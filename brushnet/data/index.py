@@ -8,7 +8,6 @@ An index may come from elsewhere: nothing in it is believed before it is checked
 
 import hashlib
 import json
-import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 
 from brushnet import images
 from brushnet.errors import UserError
+from brushnet.files import write_whole
 
 NAME = "index.json"
 FORMAT = "brushnet-shards"
@@ -65,9 +65,7 @@ class NoJsonError(InvalidIndexError):
 def write(shards: Iterable[Shard], folder: Path) -> None:
     entries = [{**vars(shard), "samples": [sample._asdict() for sample in shard.samples]} for shard in shards]
     content = {"format": FORMAT, "version": VERSION, "shards": entries}
-    partial = folder / f".{NAME}.{os.getpid()}.part"
-    partial.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-    os.replace(partial, folder / NAME)  # nobody ever sees half an index
+    write_whole(folder / NAME, (json.dumps(content, separators=(",", ":")) + "\n").encode())
 
 
 def parse(data: bytes, where: str) -> list[Shard] | None:
