@@ -85,13 +85,15 @@ def ends_at_the_tenth(monkeypatch):
     ],
 )
 def test_what_ends_it_early_leaves_whole_pictures_and_a_report(
-    tmp_path, model_file, capsys, ends_at_the_tenth, error, code, said
+    tmp_path, model_file, capsys, monkeypatch, ends_at_the_tenth, error, code, said
 ):
     _, bad = write_photos(tmp_path / "photos", 24, damaged=4)
+    monkeypatch.setattr("brushnet.commands.progress.PLAIN_EVERY_S", 0)
     ends_at_the_tenth(error)
     assert cli.main(["stylize", str(model_file), str(tmp_path / "photos"), "-o", str(tmp_path / "out")]) == code
     *report, last = capsys.readouterr().err.splitlines()
     assert last.startswith(said)
+    assert any(re.search(r"^11/24 pictures, \S+/s  2 failed, \S*/photos/part 00/", line) for line in report)
     assert listed("\n".join(report)) == [path.relative_to(tmp_path / "photos").as_posix() for path in bad[:2]]
     assert report[-1].startswith("9 pictures written; ")
     painted = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
