@@ -217,7 +217,7 @@ class TestCheckpoint:
 
     def test_checkpoint_that_holds_code_is_refused_and_not_run(self, tmp_path):
         path = save_checkpoint(tmp_path / "evil.ckpt", make_net(), callbacks=Evil(tmp_path / "ran"))
-        with pytest.raises(UserError, match=r"evil\.ckpt: it holds more than tensors; such a file could run code") as caught:
+        with pytest.raises(UserError, match=r"evil\.ckpt: it holds more than tensors; such a file could run") as caught:
             models.load(path)
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "ran").exists()
@@ -233,13 +233,13 @@ class TestCheckpoint:
     def test_truncated_checkpoint_is_refused(self, tmp_path, kept):
         path = save_checkpoint(tmp_path / "cut.ckpt", make_net())
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
-        with pytest.raises(UserError, match=r"cut\.ckpt: it is no file of weights, or a damaged one; a brushnet model is"):
+        with pytest.raises(UserError, match=r"cut\.ckpt: it is no file of weights, or a damaged one; a brush"):
             models.load(path)
 
     def test_zip_that_could_unpack_to_any_size_is_refused(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "bomb.ckpt", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("archive/data.pkl", bytes(10_000_000))
-        with pytest.raises(UserError, match=r"bomb\.ckpt: its members are compressed, and could unfold to any size; a brushnet"):
+        with pytest.raises(UserError, match=r"bomb\.ckpt: its members are compressed, and could unfold to any"):
             models.load(tmp_path / "bomb.ckpt")
 
     def test_weights_that_share_one_number_are_refused_before_they_are_copied(self, tmp_path):
@@ -248,7 +248,7 @@ class TestCheckpoint:
         state = {f"ema.module.{key}": value for key, value in net.state_dict().items()}
         state["ema.module.last.weight"] = huge
         torch.save({"state_dict": state, "brushnet": make_meta(net).to_json()}, tmp_path / "huge.ckpt")
-        with pytest.raises(UserError, match=r"huge\.ckpt: its tensors would unfold to more bytes than the file has"):
+        with pytest.raises(UserError, match=r"huge\.ckpt: its tensors would unfold to more bytes"):
             models.load(tmp_path / "huge.ckpt")
 
     @pytest.mark.parametrize(

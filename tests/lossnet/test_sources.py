@@ -137,7 +137,7 @@ def test_safetensors_and_pth_give_the_same_network(lossnet_file, tmp_path):
 def test_a_file_that_claims_more_than_it_holds_is_refused(tmp_path):
     state = vgg_state() | {"metric.relu1_1": torch.zeros(1, 1).expand(4000, 6)}
     torch.save(state, tmp_path / "claims.pth")
-    with pytest.raises(UserError, match=r"claims\.pth cannot be read as weights: its tensors would unfold to more bytes than the file has"):
+    with pytest.raises(UserError, match=r"claims\.pth cannot be read as weights: its tensors would unfold to more"):
         load_lossnet(str(tmp_path / "claims.pth"))
 
 

@@ -42,7 +42,7 @@ def test_wrong_files_are_named_with_what_is_expected(files: tuple[str, str], tmp
             (head, str(tmp_path / "module.pth")),
             r"--squeezenet .*module\.pth cannot be read as weights: it holds more than tensors; such a file could run",
         ),
-        ((head, str(tmp_path / "list.pth")), r"--squeezenet .*list\.pth cannot be read as weights: it holds no state dict"),
+        ((head, str(tmp_path / "list.pth")), r"--squeezenet .*list\.pth cannot be read as weights: it holds no state"),
         ((head, head), r"--squeezenet .*head\.pth holds no SqueezeNet 1\.1 in torchvision's key layout"),
         ((backbone, backbone), r"--lpips .*squeezenet\.pth holds no LPIPS head for SqueezeNet .*: give squeeze\.pth"),
     ]:
