@@ -40,16 +40,23 @@ def watch(process: subprocess.Popen, done: Callable[[], int], *, every_seconds: 
 
 
 def settled(samples: Sequence[Sample]) -> list[Sample]:
-    """Those after the warm-up, of what was done at all."""
-    return [sample for sample in samples if sample.done > WARM_UP * samples[-1].done]
+    """Those after the warm-up and before the end, when workers go one by one."""
+    total = samples[-1].done
+    return [sample for sample in samples if WARM_UP * total < sample.done < total]
 
 
 def growth(samples: Sequence[Sample], name: str) -> float:
-    """By how much the whole work would let `name` grow: the slope of a straight line after the warm-up."""
+    """By how much the whole work would let `name` grow.
+
+    The median slope between any two samples (Theil and Sen): steady growth counts in full, one jump of an allocator's
+    pool hardly.
+    """
     kept = settled(samples)
-    done = np.array([sample.done for sample in kept], float)
-    slope = np.polyfit(done, [getattr(sample, name) for sample in kept], 1)[0]
-    return float(slope) * samples[-1].done
+    kept = kept[:: len(kept) // 400 + 1]
+    done, held = np.array([(sample.done, getattr(sample, name)) for sample in kept], float).T
+    early, late = np.triu_indices(len(kept), 1)
+    early, late = early[done[late] > done[early]], late[done[late] > done[early]]
+    return float(np.median((held[late] - held[early]) / (done[late] - done[early]))) * samples[-1].done
 
 
 def slow_down(samples: Sequence[Sample]) -> float:
