@@ -44,13 +44,7 @@ def build(tmp_path, monkeypatch):
     fake = Build()
     monkeypatch.setitem(sys.modules, "brushnet.build", fake)
     monkeypatch.setattr(brushnet, "build", fake, raising=False)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield fake
-    for handler in root.handlers:  # Hydra's logging configuration has replaced pytest's
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:], root.level = handlers, level
+    return fake
 
 
 def test_a_run_gets_its_folder_and_log(build, tmp_path, capsys):
@@ -132,6 +126,8 @@ def test_a_request_refused_by_the_training_leaves_nothing(build, tmp_path, capsy
     build.errors[1] = UserError("data.path=nowhere does not exist")
     assert cli.main(["train", "hydra.run.dir=a"]) == 2
     assert capsys.readouterr().err == "brushnet: error: data.path=nowhere does not exist\n"
+    assert list(tmp_path.iterdir()) == []
+    logging.getLogger().warning("afterwards")  # does not open the log again, in the folder that is gone
     assert list(tmp_path.iterdir()) == []
 
 

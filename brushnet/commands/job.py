@@ -1,5 +1,6 @@
 """One training job inside Hydra: its folder, and what is said and left behind when it fails."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,6 +124,10 @@ def _remove_unused(out_dir: Path, existing: frozenset[Path]) -> None:
     log = out_dir / LOG_NAME
     if log in existing or list(out_dir.iterdir()) != [log]:
         return
+    for handler in logging.getLogger().handlers[:]:  # it would open the file again, in a folder that is gone
+        if isinstance(handler, logging.FileHandler) and Path(handler.baseFilename) == log:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
     log.unlink()
     for folder in (out_dir, *out_dir.parents):
         if folder in existing or any(folder.iterdir()):

@@ -48,7 +48,5 @@ def test_a_folder_without_any_has_none(tmp_path):
 def test_where_all_are_damaged_each_is_named(kept):
     for path in kept.glob("*.ckpt"):
         path.write_bytes(b"")
-    with pytest.raises(
-        UserError, match=r"every checkpoint is damaged \(last\.ckpt: it is empty; step_10"
-    ):
+    with pytest.raises(UserError, match=r"every checkpoint is damaged \(last\.ckpt: it is empty; step_10"):
         folder.newest(kept)

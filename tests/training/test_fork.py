@@ -1,6 +1,5 @@
 """A fork: a new run from the weights of another, which stays as it is."""
 
-import logging
 import shutil
 import signal
 
@@ -41,18 +40,6 @@ def fork(train, origin):
     return run
 
 
-@pytest.fixture
-def hydras_logging():
-    """Hydra replaces pytest's handlers; they come back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:], root.level = handlers, level
-
-
 def contents(folder):
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
 
@@ -62,7 +49,6 @@ def same_weights(one, other):
     return all(torch.equal(states[0][key], states[1][key]) for key in states[1])
 
 
-@pytest.mark.usefixtures("hydras_logging")
 def test_the_command_starts_a_new_run_and_leaves_the_other_alone(origin, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = contents(origin)
@@ -117,7 +103,6 @@ def test_a_resumed_fork_gives_the_weights_of_an_unbroken_one_though_its_origin_i
     assert told[0]["command"] == told[1]["command"] == COMMAND
 
 
-@pytest.mark.usefixtures("hydras_logging")
 def test_a_fork_that_was_killed_before_it_saved_starts_again(fork, origin):
     run = fork()
     for path in run.iterdir():
