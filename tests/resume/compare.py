@@ -18,8 +18,8 @@ MAY_DIFFER = (
     r"|loops\.fit_loop\.epoch_loop\.(batch_progress\.current|manual_optimization\.optim_step_progress\.current"
     r"|val_loop\.batch_progress\.total|state_dict\._batches_that_stepped).*"
 )
-# train.log tells of each session; the command that began a run is the same, those that resumed it change nothing.
-LEFT_OUT = {"train.log"}
+# They tell of each session.
+LOGS = r"train(_ddp_process_\d+)?\.log"
 
 
 def assert_equal_runs(expected: Path, found: Path, **allowed: str) -> None:
@@ -46,8 +46,8 @@ def differences(expected: Path, found: Path, *, may_differ: str = "", left_out: 
 
 
 def _files(run: Path, left_out: str) -> set[str]:
-    names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()} - LEFT_OUT
-    return {name for name in names if not (left_out and re.fullmatch(left_out, name))}
+    names = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    return {name for name in names if not re.fullmatch(f"{LOGS}|{left_out}" if left_out else LOGS, name)}
 
 
 def _entries(path: Path, run: Path) -> Iterator[tuple[str, Any]]:
