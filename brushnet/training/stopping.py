@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 SAME_SECONDS = 0.2  # a launcher (torchrun, uv, make) passes on the Ctrl-C that the terminal has sent us already
 LEAVE_SECONDS = 2.0  # to leave by an exception, which tidies up, before the process is ended as it stands
-NO_SIGNAL = 0
+NO_SIGNAL = 0  # another process was asked
 
 
 class Interrupted(KeyboardInterrupt):
@@ -110,7 +110,7 @@ class StopOnSignal(pl.Callback):
             _forget_terminal()
         if self.at_once is not None:
             return
-        if self.received is None:
+        if not self.received:  # None, or NO_SIGNAL: a launcher asks each process in turn, this one later than another
             self.received, self.received_at = number, now
             self.processes.may_end()
             self._first(signal.Signals(number).name)

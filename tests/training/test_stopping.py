@@ -11,6 +11,7 @@ from brushnet import stop_signals
 from brushnet.errors import Stopped
 from brushnet.training import callbacks
 from brushnet.training.module import StyleTraining
+from brushnet.training.stopping import NO_SIGNAL, StopOnSignal
 from tests.training.test_run import signal_at_step
 
 QUICK = ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -54,6 +55,24 @@ def test_a_second_signal_ends_the_run_at_once(train, monkeypatch, tmp_path, firs
 
 def test_one_request_that_arrives_twice_is_one(train, monkeypatch):
     send_at_step(monkeypatch, 5, signal.SIGINT, signal.SIGTERM, pause=0.0)
+    with pytest.raises(Stopped, match=r"stopped at step 5 of 12"):
+        train()
+
+
+def test_a_signal_after_another_process_was_asked_is_the_first_one_here(train, monkeypatch):
+    decide = StopOnSignal.on_train_batch_start
+
+    def as_told_by_another(self, trainer, *args):
+        if trainer.global_step == 5:
+            monkeypatch.setattr(trainer.strategy, "reduce_boolean_decision", lambda *args, **kwargs: True)
+        decide(self, trainer, *args)
+        if trainer.global_step == 5:
+            monkeypatch.undo()
+            assert self.received == NO_SIGNAL
+            os.kill(os.getpid(), signal.SIGTERM)  # by a launcher, which asks one after the other
+            time.sleep(0.3)
+
+    monkeypatch.setattr(StopOnSignal, "on_train_batch_start", as_told_by_another)
     with pytest.raises(Stopped, match=r"stopped at step 5 of 12"):
         train()
 
