@@ -71,7 +71,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, StyleTraining)
-        loss = module.last_losses["val/loss"]
+        # Rank 0's: where two differ in the last bit, one alone would save, and wait for the other without end.
+        loss = trainer.strategy.broadcast(module.last_losses["val/loss"])
         if math.isfinite(loss) and (self.best_loss is None or loss < self.best_loss):
             self.best_loss = loss
             self._write(trainer, BEST)

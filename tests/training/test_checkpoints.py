@@ -52,6 +52,19 @@ def test_the_best_one_is_that_of_the_lowest_validation_loss(train):
     assert step_of(run_dir / "checkpoints" / "best.ckpt") == int(lowest["step"])
 
 
+def test_processes_that_find_other_losses_still_save_the_best_one_together(train, monkeypatch):
+    steps = []
+    monkeypatch.setattr(
+        "pytorch_lightning.strategies.SingleDeviceStrategy.broadcast",
+        lambda self, found, src=0: 1.0 if isinstance(found, float) else found,  # rank 0 finds 1.0 each time
+    )
+    monkeypatch.setattr(
+        checkpoints.Checkpoints, "_write", lambda self, trainer, name: steps.append((name, trainer.global_step))
+    )
+    train("trainer.validate_every_steps=3")
+    assert [step for name, step in steps if name == folder.BEST] == [3]
+
+
 def test_what_a_killed_run_left_half_written_is_cleared_away(train):
     run_dir = train("trainer.max_steps=4")
     left = [".config.yaml.7.part", "samples/.step_000004.jpg.7.part", "checkpoints/.last.ckpt.part"]
