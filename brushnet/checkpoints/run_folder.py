@@ -9,8 +9,9 @@ from brushnet.errors import UserError
 log = logging.getLogger(__name__)
 
 # What a run writes or appends to: a link here, in a stranger's folder, would lead to a file of the user's own.
-WRITTEN = ("train.log", "metrics.csv", "config.yaml", "model.safetensors", "checkpoints", "samples", "tensorboard",
-           "wandb", ".hydra")  # fmt: skip
+WRITTEN = ("metrics.csv", "config.yaml", "model.safetensors", "checkpoints", "samples", "tensorboard", "wandb",
+           ".hydra")  # fmt: skip
+LOGS = "*.log"  # train.log, and train_ddp_process_1.log of a second process
 
 
 def locate(resume: str) -> tuple[Path, Path | None]:
@@ -27,9 +28,9 @@ def locate(resume: str) -> tuple[Path, Path | None]:
         raise UserError(f"resume must be a run folder or a .ckpt file in one, got {resume}")
     if not (run / "config.yaml").is_file():
         raise UserError(f"resume={resume}: {run} is not a run folder, it has no config.yaml")
-    for name in WRITTEN:
-        if (run / name).is_symlink():
-            raise UserError(f"resume={resume}: {run / name} is a link; what a run writes must lie in its folder")
+    for written in (*(run / name for name in WRITTEN), *run.glob(LOGS)):
+        if written.is_symlink():
+            raise UserError(f"resume={resume}: {written} is a link; what a run writes must lie in its folder")
     if checkpoint is None:
         log.warning("%s was stopped before its first checkpoint: it starts at step 0", run)
     return run, checkpoint

@@ -49,7 +49,7 @@ def test_a_checkpoint_in_the_root_folder_belongs_to_no_run(monkeypatch):
         locate("/last.ckpt")
 
 
-@pytest.mark.parametrize("name", ["train.log", "metrics.csv", "checkpoints", "samples"])
+@pytest.mark.parametrize("name", ["train.log", "train_ddp_process_1.log", "metrics.csv", "checkpoints", "samples"])
 def test_a_run_that_would_write_elsewhere_is_refused(run, tmp_path, name):
     (tmp_path / "of the user").touch()
     if name == "checkpoints":
