@@ -4,7 +4,6 @@ Loader workers run ahead of the training, so what they have loaded says nothing.
 and those of the samples that a step has used are noted, in order, all ranks' by every rank.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,11 +52,14 @@ class Looks:
         """
         return all(tally.is_judged() and tally.bad > max_fraction * tally.looked for tally in (self.run, self.session))
 
-    def worst(self, place_of: Callable[[int], str], *, count: int = 3) -> list[tuple[str, int]]:
+    def worst(self, place_of: Callable[[int], str], *, count: int = 3) -> list[tuple[str, list[int]]]:
         """(shard or folder, bad photos in it) of those that hold most of them."""
         codes = {_CODES[state] for state in BAD}
-        bad = (number for number, code in enumerate(self.run.codes) if code in codes)
-        return Counter(map(place_of, bad)).most_common(count)
+        found: dict[str, list[int]] = {}
+        for number, code in enumerate(self.run.codes):
+            if code in codes:
+                found.setdefault(place_of(number), []).append(number)
+        return sorted(found.items(), key=lambda each: len(each[1]), reverse=True)[:count]
 
     def state_dict(self) -> dict[str, Any]:
         return {"looks": torch.tensor(self.run.codes, dtype=torch.uint8)}

@@ -24,6 +24,8 @@ from brushnet.stop_signals import ignore
 
 log = logging.getLogger(__name__)
 
+NAMED_PHOTOS = 5  # of the bad ones in a shard or folder
+
 
 class PhotoData(pl.LightningDataModule):
     """Batches of {"photo": uint8 (B, 3, crop_px, crop_px), "index": int64 (B,), the global sample indices, "looks"}.
@@ -130,9 +132,17 @@ class PhotoData(pl.LightningDataModule):
         return {**self.looks.counts(), **({"lost": lost} if lost else {})}
 
     def bad_places(self) -> str:
-        """The shards or folders that hold most of the bad photos; empty where there are none."""
+        """The shards or folders that hold most of the bad photos, and some of these; empty where there are none.
+
+        "photos/new (7: new/a.jpg, new/b.jpg, new/f.jpg, ...)"
+        """
         assert self.photos is not None, "setup() comes first"
-        return ", ".join(f"{place} ({count})" for place, count in self.looks.worst(self.photos.source.place))
+        source, told = self.photos.source, []
+        for place, numbers in self.looks.worst(source.place):
+            keys = [source.key(number) for number in numbers[:NAMED_PHOTOS]]
+            more = ["..."] if len(numbers) > len(keys) else []
+            told.append(f"{place} ({len(numbers)}: {', '.join([*keys, *more])})")
+        return ", ".join(told)
 
     def too_bad(self) -> bool:
         """Whether more photos are bad than `max_bad_fraction` allows; the same on every rank."""

@@ -75,5 +75,7 @@ def test_the_worst_places_come_first():
     looks = noted(40, *[(number, "unreachable" if number % 4 else "enlarged") for number in range(30)])
     place = lambda number: f"shard {number // 10}" if number < 25 else "shard 9"  # noqa: E731
     expected = Counter(place(number) for number in range(30) if number % 4).most_common(3)
-    assert looks.worst(place) == expected
+    worst = looks.worst(place)
+    assert [(name, len(numbers)) for name, numbers in worst] == expected
+    assert worst[0][1] == [number for number in range(30) if number % 4 and place(number) == worst[0][0]]
     assert Looks(4).worst(str) == []

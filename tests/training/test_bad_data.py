@@ -37,8 +37,8 @@ def test_too_many_bad_photos_stop_the_training_and_leave_a_run_to_go_on_with(tra
         (photos_dir / f"broken{number}.jpg").write_bytes(b"")
     message = (
         r"^training stopped: (\d+) of (\d+) photos looked at cannot be used, more than data\.max_bad_fraction=0\.25 "
-        rf"allows: \1 broken; worst: {re.escape(str(photos_dir))} \(\1\); mend them or raise data\.max_bad_fraction, "
-        r"then resume$"
+        rf"allows: \1 broken; worst: {re.escape(str(photos_dir))} \(\1: (?:broken\d\.jpg, )+\.\.\.\); "
+        r"mend them or raise data\.max_bad_fraction, then resume$"
     )
     with pytest.raises(BrushnetError, match=message) as caught:
         train()
