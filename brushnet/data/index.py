@@ -22,6 +22,7 @@ from brushnet.files import write_whole
 NAME = "index.json"
 FORMAT = "brushnet-shards"
 VERSION = 1
+_MOST_BYTES = 2**62  # no file is longer, and the system seeks to no place beyond
 _BLOCK = 512  # of a tar; the end is marked by zero blocks
 _SHARD_NAME = re.compile(r"[\w-][\w.-]*\.tar", re.ASCII)  # no separator, no leading dot: nothing outside the folder
 
@@ -77,7 +78,7 @@ def parse(data: bytes, where: str) -> list[Shard] | None:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return None
     if content.get("version") != VERSION:
-        raise _invalid(where, f"version {content.get('version')!r}, this brushnet reads {VERSION}")
+        raise _invalid(where, f"version {content.get('version')!r:.60}, this brushnet reads {VERSION}")
     shards = [_shard(entry, where) for entry in _list(content, "shards", where)]
     names = [shard.file for shard in shards]
     if len(set(names)) != len(names):
@@ -112,8 +113,8 @@ def _sample(entry: Any, shard_bytes: int, where: str) -> Sample:
 
 def _count(entry: dict[str, Any], name: str, where: str) -> int:
     value = entry.get(name)
-    if type(value) is not int or value < 0:
-        raise _invalid(where, f"{name} must be a whole number of at least 0, got {value!r:.60}")
+    if type(value) is not int or not 0 <= value <= _MOST_BYTES:
+        raise _invalid(where, f"{name} must be a whole number from 0 to {_MOST_BYTES}, got {value!r:.60}")
     return value
 
 

@@ -72,17 +72,17 @@ def test_shards_outside_the_folder_are_refused(file):
 
 
 @pytest.mark.parametrize("name", ["offset", "size", "bytes"])
-@pytest.mark.parametrize("value", [-1, 1.5, "7", None, True, float("nan")])
+@pytest.mark.parametrize("value", [-1, 1.5, "7", None, True, float("nan"), 2**70])
 def test_numbers_that_are_no_counts_are_refused(name, value):
-    with pytest.raises(UserError, match=rf"{name} must be a whole number of at least 0, got"):
+    with pytest.raises(UserError, match=rf"{name} must be a whole number from 0 to 4611686018427387904, got"):
         parse(content(**{name: value}))
 
 
 def test_samples_beyond_the_end_of_their_shard_are_refused():
     with pytest.raises(UserError, match=r"sample 'a' ends at byte 5000 of 4096"):
         parse(content(offset=4900))
-    with pytest.raises(UserError, match=r"ends at byte 1000000000000000000512 of 4096"):
-        parse(content(size=10**21))
+    with pytest.raises(UserError, match=r"ends at byte 1000000000000000512 of 4096"):
+        parse(content(size=10**18))
 
 
 @pytest.mark.parametrize(
