@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from brushnet import config, samples, seeds
 from brushnet.config import Config
@@ -66,7 +67,8 @@ def train(
         cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=command, base=base, origin=origin
     )
     out_dir.mkdir(parents=True, exist_ok=True)
-    config.save(cfg, out_dir / "config.yaml", command=command)
+    # The others were told more by Lightning than the user has typed, and that is what `command` is of.
+    rank_zero_only(config.save)(cfg, out_dir / "config.yaml", command=command)
     loggers = open_loggers(
         cfg.logger.kind,
         out_dir,

@@ -11,6 +11,7 @@ import torch
 
 import brushnet
 from brushnet import images
+from brushnet.config.saved import command_of
 from brushnet.training.metrics_csv import MetricsCsv
 
 SMALL = [
@@ -92,6 +93,8 @@ def test_two_processes_train_one_model(tmp_path):
     assert done.returncode == 0, done.stderr
     rows = [row for row in MetricsCsv(tmp_path / "run" / "metrics.csv").rows() if row["train/loss"]]
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    typed = shlex.join(["brushnet", "train", *SMALL, "trainer.devices=2", "hydra.run.dir=run"])
+    assert command_of(tmp_path / "run") == typed  # Lightning tells the second process more
     assert brushnet.load(tmp_path / "run").meta.training["steps"] == 4
 
 

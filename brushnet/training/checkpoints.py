@@ -55,7 +55,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, StyleTraining)
         self.saved_at, self.saved_batches = time.monotonic(), module.batches_done
-        if trainer.is_global_zero:  # the others have written their configuration by now
+        if trainer.is_global_zero:
             for folder in (self.run_dir, self.folder, self.run_dir / "samples"):
                 remove_partial(folder)
         if self.at_start and module.batches_done == 0:
