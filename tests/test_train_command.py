@@ -58,6 +58,20 @@ def test_a_run_gets_its_folder_and_log(build, tmp_path, capsys):
     assert capsys.readouterr() == ("", "painted\n")
 
 
+def test_a_log_for_which_the_disk_has_no_room_is_no_traceback(build, monkeypatch, capsys):
+    flush = logging.StreamHandler.flush
+
+    def full(self):
+        if isinstance(self, logging.FileHandler):
+            raise OSError(28, "No space left on device")
+        flush(self)
+
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    monkeypatch.setattr(logging.StreamHandler, "flush", full)
+    assert cli.main(["train", "hydra.run.dir=a"]) == 0
+    assert capsys.readouterr().err == "painted\n"
+
+
 def test_default_folder_is_named_after_the_painting(build, tmp_path):
     assert cli.main(["train", "style.files=[art/My Starry (é).jpg,b.jpg]"]) == 0
     assert build.calls[0].out_dir.parent == tmp_path / "runs"

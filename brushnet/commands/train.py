@@ -1,6 +1,7 @@
 """`brushnet train`: one run, a resumed run, or a sweep, composed by Hydra."""
 
 import atexit
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Any) -> int:
     atexit.register(ignore)  # runs last: the exit code stands by then
+    logging.raiseExceptions = args.debug  # a full disk: each line for train.log would be a traceback
     with engine(args.config_dir) as hydra:
         overrides = repaired(hydra.config_loader, args.overrides, sweep=args.multirun)
         if args.fork and args.multirun:
