@@ -68,18 +68,19 @@ def test_no_step_leaves_an_object_behind(folder, monkeypatch, kind):
     step = StyleTraining.training_step
 
     def counted_step(module: StyleTraining, batch: dict[str, Tensor], index: int) -> None:
-        if module.global_step in (43, 123):
+        if module.global_step in (43, 123, 203):
             gc.collect()
             alive[module.global_step] = Counter(map(type, gc.get_objects()))
         step(module, batch, index)
 
     monkeypatch.setattr(StyleTraining, "training_step", counted_step)
     often = [f"trainer.{what}_every_steps=40" for what in ("validate", "sample", "checkpoint")]
-    options = ["data.workers=0", f"logger={kind}", "trainer.max_steps=124", *often]
+    options = ["data.workers=0", f"logger={kind}", "trainer.max_steps=204", *often]
     build.train(config.compose([*TINY, *options]), folder / "run")
-    more = alive[123] - alive[43]
+    # In both stretches: modules that are loaded late, and other tests' threads, leave some once.
+    more = (alive[123] - alive[43]) & (alive[203] - alive[123])
     assert more[Tensor] == 0
-    assert max(more.values()) < 60, more.most_common(5)  # one for every step would be 80
+    assert max(more.values(), default=0) < 60, more.most_common(5)  # one for every step would be 80
 
 
 @needs_proc
