@@ -110,9 +110,10 @@ class Photos(Dataset[dict[str, object]]):
             state = "enlarged" if min(photo.shape[-2:]) < self.crop_px else "fine"
             self.known[number] = STATES.index(state)
         except (ImageError, OSError) as error:
-            state = _state(error)
+            before, state = state, _state(error)
             self.known[number] = STATES.index(state)
-            self._log_bad(number, getattr(error, "strerror", None) or str(error))
+            if state != before:  # one that is tried in vain again and again, since its disk is away, is said once
+                self._log_bad(number, getattr(error, "strerror", None) or str(error))
         looks.append((number, state))
         return photo
 

@@ -113,10 +113,12 @@ class Shards:
         place, sample = self._find(number)
         try:
             return _read(place.path, sample.offset, sample.size)
-        except FileNotFoundError as error:
-            if place.remote:
+        except OSError as error:
+            if place.remote and isinstance(error, FileNotFoundError):
                 raise UnreachableError(f"{place.name} has not come yet") from error
-            raise
+            if error.strerror is None:  # cut off: it says of which shard
+                raise
+            raise type(error)(f"{_printable(place.name)}: {error.strerror}") from error
 
     def identities(self) -> Iterator[str]:
         return (f"{sample.key!a} {sample.size}" for samples in self.samples for sample in samples)

@@ -1,7 +1,9 @@
 """photos.py: crops by global index; bad photos are replaced, counted and logged."""
 
 import io
+import itertools
 import logging
+import re
 import struct
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch._utils import ExceptionWrapper  # what carries an error out of a Data
 
 from brushnet.data import reading
 from brushnet.data.looks import Looks
+from brushnet.data.pack import pack
 from brushnet.data.photos import MAX_TRIES, Batches, Photos
 from brushnet.data.reading import Folder
 from brushnet.data.sources import open_source
@@ -97,6 +100,29 @@ def test_a_photo_that_vanishes_is_replaced(photo_folder):
     for index in range(5):
         photos[index]
     assert photos.counts() == {"unreadable": 1}
+
+
+def test_a_photo_that_is_tried_in_vain_again_is_told_once(photo_folder, caplog, monkeypatch):
+    folder = photo_folder(3)
+    photos = Photos(open_source(str(folder)), seed=0, crop_px=40)
+    (folder / "p001.jpg").rename(folder / "away")
+    clock = itertools.count(step=10.0)
+    monkeypatch.setattr("brushnet.data.photos.time.monotonic", lambda: next(clock))
+    with caplog.at_level(logging.WARNING):
+        for index in range(30):
+            photos[index]
+    told = "photo p001.jpg left out: No such file or directory (so far: 1 unreadable)"
+    assert caplog.messages == [told]
+
+
+def test_a_shard_that_vanishes_is_named(tmp_path, photo_folder, caplog):
+    pack(photo_folder(3), tmp_path / "shards")
+    photos = Photos(open_source(str(tmp_path / "shards")), seed=0, crop_px=40)
+    [shard] = (tmp_path / "shards").glob("*.tar")
+    shard.rename(tmp_path / "away")
+    with caplog.at_level(logging.WARNING), pytest.raises(BrushnetError, match="in a row cannot be used"):
+        photos[0]
+    assert re.search(rf"left out: {re.escape(str(shard))}: No such file or directory \(so far", caplog.text)
 
 
 def test_camera_sized_jpegs_are_decoded_small_enough_to_be_quick_and_large_enough_to_crop(tmp_path):
