@@ -5,25 +5,30 @@ from contextlib import suppress
 from pathlib import Path
 
 PARTIAL = ".part"  # suffix of what is being written; a killed program leaves it behind
+_PARTIAL_CHARS = 40  # of the name: the temporary one of a long name must not be too long
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, flushed: bool = True) -> None:
     """Write under a temporary name, flush to the disk, rename. Missing folders are made.
+
+    Not `flushed` it outlives a kill, but perhaps no power cut: for what is easily made again, thousands of it.
 
     OSError where the disk cannot; what was there before is then still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f".{path.name[:_PARTIAL_CHARS]}.{os.getpid()}{PARTIAL}")
     try:
         partial.unlink(missing_ok=True)
         with partial.open("xb") as file:  # a new one: a stranger's folder may hold a link of that name
             file.write(data)
-        sync(partial)
+        if flushed:
+            sync(partial)
         os.replace(partial, path)
     finally:
         with suppress(OSError):  # renamed, or never made
             partial.unlink()
-    sync_folder(path.parent)
+    if flushed:
+        sync_folder(path.parent)
 
 
 def sync(path: Path) -> None:

@@ -13,7 +13,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from brushnet.errors import BrushnetError, ImageError, TooLargeError, UserError
+from brushnet.files import write_whole
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 MAX_PIXELS = 200_000_000  # a small file can claim more pixels than fit in memory
@@ -53,7 +54,6 @@ _SIDEWAYS = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))  # height
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, LookupError, ArithmeticError)
 # Of a file system: longer names than it takes, or (FAT) with characters that it does not take.
 _REFUSED_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
-_PARTIAL_CHARS = 40  # the temporary name of a long one must not be too long
 _STRIP_PIXELS = 1 << 20  # converted at a time: whole copies of a 200 megapixel picture would be gigabytes
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own alarm would go off at 89 megapixels, a good camera's picture
@@ -102,7 +102,7 @@ def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95
 
     `quality`, 1 to 100, is that of JPEG and WebP; the other formats lose nothing.
 
-    Written under a temporary name and renamed: nobody ever sees half a picture. ImageError where the format cannot hold
+    Whole or not at all: nobody ever sees half a picture. ImageError where the format cannot hold
     a picture of this size or the disk no such name, BrushnetError where the disk fails or is full.
     """
     path = Path(path)
@@ -113,17 +113,11 @@ def write(image_13HW: Tensor, path: str | os.PathLike[str], *, quality: int = 95
         options = {**options, "quality": quality}
     image = to_uint8(image_13HW.detach()).reshape(image_13HW.shape[-3:]).cpu()
     encoded = _encode(image, options)
-    partial = path.with_name(f".{path.name[:_PARTIAL_CHARS]}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(encoded)
-        os.replace(partial, path)
+        write_whole(path, encoded, flushed=False)
     except OSError as error:
         kind = ImageError if error.errno in _REFUSED_NAME else BrushnetError
         raise kind(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):  # where it could not be made, it cannot be removed
-            partial.unlink()
 
 
 def _decode(file: BinaryIO, short_side_px: int | None) -> Tensor:

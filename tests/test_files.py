@@ -42,3 +42,19 @@ def test_a_link_of_the_temporary_name_is_not_followed(tmp_path):
     files.write_whole(tmp_path / "a.txt", b"new")
     assert (tmp_path / "of the user").read_bytes() == b"kept"
     assert (tmp_path / "a.txt").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_name_as_long_as_can_be_is_written(tmp_path, flushed):
+    path = tmp_path / ("x" * 255)
+    files.write_whole(path, b"new", flushed=flushed)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_what_is_to_outlive_a_power_cut_waits_for_the_disk(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    files.write_whole(tmp_path / "a.png", b"new", flushed=False)
+    assert (tmp_path / "a.png").read_bytes() == b"new"

@@ -327,6 +327,13 @@ def test_failed_write_says_so_and_leaves_nothing(tmp_path):
         images.write(torch.zeros(1, 3, 4, 4), tmp_path / "file" / "a.png")
 
 
+def test_a_link_of_the_temporary_name_is_not_followed(tmp_path):
+    (tmp_path / "of the user").write_bytes(b"kept")
+    (tmp_path / f".a.png.{os.getpid()}.part").symlink_to(tmp_path / "of the user")
+    images.write(torch.zeros(1, 3, 4, 4), tmp_path / "a.png")
+    assert (tmp_path / "of the user").read_bytes() == b"kept"
+
+
 def test_a_name_as_long_as_the_disk_allows_is_written_and_a_longer_one_costs_that_picture_only(tmp_path):
     image = torch.rand(1, 3, 2, 2)
     images.write(image, tmp_path / f"{'a' * 251}.png")

@@ -1,5 +1,6 @@
 """The distillation: one step, the loop, its checkpoint."""
 
+import io
 import json
 import logging
 import time
@@ -19,6 +20,7 @@ from brushnet.distill.chased import chased
 from brushnet.distill.objective import distillation_loss, distillation_terms
 from brushnet.distill.student import Student, Widths, layer_names
 from brushnet.errors import BrushnetError, UserError
+from brushnet.files import write_whole
 from brushnet.lossnet import LossNetwork
 
 log = logging.getLogger(__name__)
@@ -123,11 +125,11 @@ class Distillation:
         ]
 
     def save(self, step: int) -> None:
-        """Written aside and renamed: a kill leaves the one before."""
-        aside = self.checkpoint.with_suffix(".part")
+        """Whole or not at all: a kill leaves the one before."""
+        buffer = io.BytesIO()
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        torch.save({**parts, **self.identity, "axes": self.axes, "step": step}, aside)
-        aside.replace(self.checkpoint)
+        torch.save({**parts, **self.identity, "axes": self.axes, "step": step}, buffer)
+        write_whole(self.checkpoint, buffer.getvalue())
 
     def _begin(self) -> int:
         # Batches before the first step's, so that no step sees them.

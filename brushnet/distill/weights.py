@@ -11,6 +11,7 @@ from torch import Tensor
 
 from brushnet.distill.train import Settings
 from brushnet.errors import BrushnetError
+from brushnet.files import write_whole
 
 KEY = "brushnet-lossnet"  # of the file's metadata
 ATTRIBUTION = (
@@ -20,13 +21,11 @@ ATTRIBUTION = (
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path, *, teacher: str, settings: Settings) -> None:
-    """Written aside and renamed. BrushnetError where a weight does not fit float16 or is not finite."""
+    """Whole or not at all. BrushnetError where a weight does not fit float16 or is not finite."""
     halves = {key: _half(key, value) for key, value in state.items()}
     # One key: safetensors writes several in an order of its own, and the same student should give the same bytes.
     about = {"teacher": teacher, "attribution": ATTRIBUTION, "settings": asdict(settings)}
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(to_bytes(halves, metadata={KEY: json.dumps(about, sort_keys=True)}))
-    aside.replace(path)
+    write_whole(path, to_bytes(halves, metadata={KEY: json.dumps(about, sort_keys=True)}))
 
 
 def _half(key: str, value: Tensor) -> Tensor:

@@ -3,9 +3,9 @@
 Figures are made without pyplot: it keeps global state, looks for a display and never lets a figure go.
 """
 
+import io
 import logging
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from brushnet.errors import BrushnetError, UserError
+from brushnet.files import write_whole
 
 SUFFIXES = (".png", ".pdf", ".svg")
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc3311", "#aa4499", "#777777"
@@ -38,20 +39,16 @@ def new_figure(width_in: float, height_in: float, *, columns: int = 1) -> tuple[
 
 
 def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """The suffix selects the format: .png, .pdf or .svg. Written under a temporary name and renamed."""
+    """The suffix selects the format: .png, .pdf or .svg. Whole or not at all."""
     path = Path(path)
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise UserError(f"cannot write the plot {path}: the suffix must be one of {', '.join(SUFFIXES)}")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    drawn = io.BytesIO()
+    with rc_context(STYLE):
+        figure.savefig(drawn, format=kind[1:], metadata=dates.get(kind))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with rc_context(STYLE):
-            figure.savefig(partial, format=kind[1:], metadata=dates.get(kind))
-        os.replace(partial, path)
+        write_whole(path, drawn.getvalue(), flushed=False)
     except OSError as error:
         raise BrushnetError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
