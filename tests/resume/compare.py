@@ -54,9 +54,7 @@ def _entries(path: Path, run: Path) -> Iterator[tuple[str, Any]]:
     """All that a file holds, under dotted names, in a form in which == compares bits."""
     match path.suffix:
         case ".ckpt":
-            content = torch.load(path, weights_only=True, map_location="cpu")
-            assert isinstance(content["brushnet"], str)
-            yield from _flat("", content | {"brushnet": json.loads(content["brushnet"])}, run)
+            yield from _flat("", torch.load(path, weights_only=True, map_location="cpu"), run)
         case ".safetensors":
             with safe_open(path, framework="pt") as file:
                 yield from _flat("tensors", {name: file.get_tensor(name) for name in file.keys()}, run)  # noqa: SIM118
@@ -87,6 +85,8 @@ def _flat(name: str, value: Any, run: Path) -> Iterator[tuple[str, Any]]:
             yield name, (str(whole.dtype), tuple(whole.shape), whole.view(-1).view(torch.uint8).numpy().tobytes())
         case float():
             yield name, struct.pack("d", value)  # NaN is NaN, -0 is not 0
+        case str() if value.startswith("{"):  # metadata, the run's identity
+            yield from _flat(name, json.loads(value), run)
         case str():
             yield name, _below(value, run)
         case _:
