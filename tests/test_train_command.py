@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import subprocess
 import sys
 import zipfile
 from types import SimpleNamespace
@@ -215,6 +216,26 @@ def test_resume_continues_in_the_runs_folder_with_its_configuration(build, run):
     assert call.out_dir == run
     assert call.resume_from.resolve() == run / "checkpoints" / "last.ckpt"
     assert (run / "train.log").read_text().count("painted") == 2  # appended
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_two_processes_do_not_train_in_one_folder(build, run, capsys):
+    lock = (
+        "import fcntl, sys; log = open(sys.argv[1], 'a'); fcntl.lockf(log, fcntl.LOCK_EX); print(flush=True); input()"
+    )
+    other = [sys.executable, "-c", lock, str(run / "train.log")]
+    capsys.readouterr()
+    with subprocess.Popen(other, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"\n"
+        assert cli.main(["train", "resume=old run"]) == 2
+        assert capsys.readouterr().err == (
+            f"brushnet: error: {run} is in use: another process is training there; wait for its end, or stop it and "
+            "resume then\n"
+        )
+        assert len(build.calls) == 1
+        process.kill()
+    assert cli.main(["train", "resume=old run"]) == 0
+    assert len(build.calls) == 2
 
 
 def test_resume_from_a_checkpoint_continues_in_its_run(build, run):

@@ -3,10 +3,12 @@
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brushnet.commands.alone import alone_in
 from brushnet.commands.command_line import changes_something, command_line
 from brushnet.commands.failure import record, report
 from brushnet.config.overrides import keys
@@ -37,7 +39,8 @@ class Job:
 
         out_dir = Path(HydraConfig.get().runtime.output_dir)
         try:
-            with ending(lambda: self._tidy(out_dir)):
+            alone = alone_in(out_dir, log_name=LOG_NAME) if rank() == 0 else nullcontext()  # the others are with it
+            with ending(lambda: self._tidy(out_dir)), alone:
                 self._train(composed, out_dir)
         except (Exception, KeyboardInterrupt) as error:
             record(error)
