@@ -5,6 +5,7 @@ import statistics
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,7 +21,7 @@ LINE_SECONDS = 20.0
 
 
 class ProgressReport(pl.Callback):
-    """Step, steps/s, images/s, losses and time left.
+    """Step, steps/s, images/s, losses and time left. A terminal that is gone is no reason to end a training.
 
     Lightning's own bar counts epochs, which an endless stream does not have.
     """
@@ -43,6 +44,7 @@ class ProgressReport(pl.Callback):
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=Console(stderr=True),
+            auto_refresh=False,  # by a thread, which would fail by itself
         )
         self.bar.start()
         self.task = self.bar.add_task("train", total=module.total_steps, completed=trainer.global_step, note="")
@@ -60,7 +62,8 @@ class ProgressReport(pl.Callback):
 
     def on_train_end(self, *args: Any) -> None:
         if self.bar:
-            self.bar.stop()
+            with suppress(OSError):
+                self.bar.stop()
 
     def on_exception(self, *args: Any) -> None:
         self.on_train_end()
@@ -69,7 +72,9 @@ class ProgressReport(pl.Callback):
         rate = 1 / statistics.median(self.recent)
         note = f"{rate:.2f} steps/s  {rate * self.batch_size * trainer.world_size:.1f} images/s  {_losses(trainer)}"
         if self.bar:
-            self.bar.update(self.task, completed=trainer.global_step, total=module.total_steps, note=note)
+            total = module.total_steps
+            with suppress(OSError):
+                self.bar.update(self.task, completed=trainer.global_step, total=total, note=note, refresh=True)
             return
         left = (module.total_steps - trainer.global_step) / rate
         log.info("step %d/%d  %s  %s left", trainer.global_step, module.total_steps, note, _clock(left))
