@@ -59,6 +59,12 @@ class MetricsCsv(Logger):
         self.written += 1
 
     @rank_zero_only
+    def start_over(self) -> None:
+        """Drops all rows: a run that begins has none, though one that saved nothing may have left some here."""
+        self.path.unlink(missing_ok=True)
+        self.columns, self.written = [], 0
+
+    @rank_zero_only
     def cut_after(self, step: int, *, rows: int | None) -> None:
         """Keeps the first `rows`, none of a step after `step`: a resumed run will write the others again.
 

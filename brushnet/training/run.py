@@ -76,7 +76,9 @@ def run(
         keep=options.keep_checkpoints,
         at_start=options.checkpoint_at_start,
     )
-    if resume_from is not None:
+    if resume_from is None:
+        metrics.start_over()
+    else:
         check_state(read_checkpoint(resume_from), module, source=f"resume={resume_from}")
         step = progress_of(resume_from, options)[0]
         metrics.cut_after(step, rows=rows_at(resume_from))

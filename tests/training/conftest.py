@@ -8,6 +8,12 @@ import pytest
 from brushnet import build, config
 
 
+@pytest.fixture(autouse=True)
+def _time_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A main thread that is slow to leave, on a busy machine, would be ended with all other tests of its process."""
+    monkeypatch.setattr("brushnet.training.stopping.LEAVE_SECONDS", 60.0)
+
+
 @pytest.fixture
 def tiny(photos_dir: Path, painting_file: Path, lossnet_file: Path) -> list[str]:
     """Overrides of a run that trains twelve steps of a tiny network."""

@@ -34,6 +34,15 @@ def test_of_several_rows_of_one_step_those_of_before_the_checkpoint_are_kept(tmp
     assert [row["val"] for row in MetricsCsv(path).rows()] == ["1.0", "2.0"]
 
 
+def test_a_run_that_begins_drops_the_rows_of_one_that_saved_nothing(tmp_path):
+    MetricsCsv(tmp_path / "metrics.csv").log_metrics({"old": 1.0}, step=1)
+    log = MetricsCsv(tmp_path / "metrics.csv")
+    log.start_over()
+    log.log_metrics({"loss": 2.0}, step=1)
+    assert log.rows() == MetricsCsv(tmp_path / "metrics.csv").rows() == [{"step": "1", "loss": "2.0"}]
+    assert log.written == 1
+
+
 def test_a_row_that_was_cut_off_is_dropped(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("step,loss\n0,1.0\n1,0.9\n\n1")  # the last one was to be 10 or more
