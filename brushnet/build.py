@@ -124,7 +124,9 @@ def build_origin(cfg: Config, *, resume_from: Path | None) -> Origin | None:
     if resume_from is not None:
         return resumed_origin(resume_from)
     net = {**asdict(cfg.net), "styles": len(cfg.style.files)}
-    return open_origin(cfg.fork, net=net, stroke_mode=cfg.stroke.mode)
+    origin = open_origin(cfg.fork, net=net, stroke_mode=cfg.stroke.mode)
+    log.info("starting from the weights of %s (step %s)", cfg.fork, origin.summary.get("step", "not told"))
+    return origin
 
 
 def build_identity(cfg: Config, *, data: PhotoData, paintings: list[Painting], lossnet: LossNetwork) -> Identity:

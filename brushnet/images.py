@@ -332,7 +332,8 @@ def _white(picture: Image.Image) -> float:
 
 
 def _levels(picture: Image.Image) -> np.ndarray:
-    return np.nan_to_num(np.asarray(picture).astype(np.float64), posinf=0.0, neginf=0.0)
+    with np.errstate(invalid="ignore"):  # a file may hold NaNs of the kind that signals
+        return np.nan_to_num(np.asarray(picture).astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def _to_pillow(image_uint8: Tensor) -> Image.Image:

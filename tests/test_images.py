@@ -82,6 +82,12 @@ def test_float_tiff_is_scaled_by_what_it_holds(top):
     assert (decoded(Image.fromarray(floats), "TIFF") == grey3(RAMP)).all()
 
 
+def test_a_nan_of_the_kind_that_signals_is_no_warning():
+    floats = RAMP.astype(np.float32)
+    floats.view(np.uint32)[0, 0] = 0x7F800001
+    assert (decoded(Image.fromarray(floats), "TIFF") == grey3(RAMP)).all()
+
+
 def wide_and_transparent():
     ramp = np.resize(RAMP, (600, 500))
     alpha = np.dstack([ramp, ramp[::-1], ramp, ramp])

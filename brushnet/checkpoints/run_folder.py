@@ -29,8 +29,10 @@ def locate(resume: str) -> tuple[Path, Path | None]:
     if not (run / "config.yaml").is_file():
         raise UserError(f"resume={resume}: {run} is not a run folder, it has no config.yaml")
     for written in (*(run / name for name in WRITTEN), *run.glob(LOGS)):
-        if written.is_symlink():
-            raise UserError(f"resume={resume}: {written} is a link; what a run writes must lie in its folder")
+        special = written.exists() and not (written.is_file() or written.is_dir())  # a pipe would be waited for
+        if written.is_symlink() or special:
+            kind = "a link" if written.is_symlink() else "no plain file"
+            raise UserError(f"resume={resume}: {written} is {kind}; what a run writes must lie in its folder")
     if checkpoint is None:
         log.warning("%s was stopped before its first checkpoint: it starts at step 0", run)
     return run, checkpoint

@@ -155,7 +155,8 @@ class PhotoData(pl.LightningDataModule):
             raise BrushnetError(
                 f"training stopped: {tally.bad} of {tally.looked} photos looked at cannot be used, more than "
                 f"data.max_bad_fraction={self.max_bad_fraction:g} allows: {join_counts(self.bad_counts())}; worst: "
-                f"{self.bad_places()}; mend them or raise data.max_bad_fraction, then resume"
+                f"{self.bad_places()}; put whole ones in their place, under the same names, or raise "
+                "data.max_bad_fraction, then resume"
             )
 
     def state_dict(self) -> dict[str, Any]:

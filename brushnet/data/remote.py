@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from time import sleep
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 SCHEMES = ("https:", "http:", "pipe:")
 TRIES = 4
+ABANDONED_SECONDS = 86_400.0
 BACK_OFF_SECONDS = 1.0  # doubled after each try
 MAX_INDEX_BYTES = 1 << 30  # of ten million photos
 
@@ -139,6 +141,7 @@ def _download(
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target)
         _with_retries(url, partial, tries=tries or TRIES, most_bytes=most_bytes, ended=ended)
         check(partial)
         os.replace(partial, target)
@@ -147,6 +150,14 @@ def _download(
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def _remove_abandoned(target: Path) -> None:
+    """What a killed run has left of this file, perhaps gigabytes; what was written to today may be another run's."""
+    for partial in target.parent.glob(f".{target.name}.*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
+                partial.unlink()
 
 
 def _with_retries(url: str, partial: Path, *, tries: int, most_bytes: int | None, ended: Callable[[], bool]) -> None:

@@ -17,6 +17,7 @@ from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import StyleTraining
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WRITING = (*NO_ROOM, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT)
 
 
 class Checkpoints(pl.callbacks.Checkpoint):
@@ -41,20 +42,25 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.every_steps, self.every_seconds, self.keep, self.at_start = every_steps, every_seconds, keep, at_start
         self.best_loss: float | None = None
         self.last_step: int | None = None  # of the file last.ckpt, where that is whole
+        self.resumed_step: int | None = None
+        self.resumed_rows: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_loss": self.best_loss, "rows": self.metrics.written}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_loss = state_dict["best_loss"]
+        self.best_loss, self.resumed_rows = state_dict["best_loss"], state_dict["rows"]
 
     def resumed_from(self, checkpoint: Path, step: int) -> None:
         """The file that the run goes on from; a damaged newer one is no checkpoint to keep."""
+        self.resumed_step = step
         self.last_step = step if checkpoint.resolve() == (self.folder / LAST).resolve() else None
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, StyleTraining)
         self.saved_at, self.saved_batches = time.monotonic(), module.batches_done
+        if self.resumed_step is not None:  # not before all of the checkpoint was taken
+            self.metrics.cut_after(self.resumed_step, rows=self.resumed_rows)
         if trainer.is_global_zero:
             for folder in (self.run_dir, self.folder, self.run_dir / "samples"):
                 remove_partial(folder)
@@ -114,9 +120,10 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
 
 def unwritable(error: OSError, run_dir: Path) -> BrushnetError:
-    """What is said where a file of the run could not be written."""
+    """What is said where a file of the run could not be written, or the system gave out otherwise."""
     remedy = "make room" if error.errno in NO_ROOM else "mend that"
+    what = "cannot write" if error.errno in _WRITING else "the system failed with"
     return BrushnetError(
-        f"cannot write {error.filename or run_dir}: {error.strerror or error}; what was saved before is kept; {remedy} "
+        f"{what} {error.filename or run_dir}: {error.strerror or error}; what was saved before is kept; {remedy} "
         f"and continue with: brushnet train resume={shlex.quote(str(run_dir))}"
     )

@@ -157,9 +157,9 @@ class StyleTraining(pl.LightningModule):
         means = {name: term.mean() for name, term in self.terms(painting, drawn).items()}
         loss = torch.stack(list(means.values())).sum()
         self.optimizers().zero_grad()  # type: ignore[union-attr]
-        self.manual_backward(loss)
+        # A loss that is not finite makes all gradients so, and DDP those of every process: the norm alone decides.
+        self.manual_backward(loss * torch.where(loss.isfinite(), 1.0, math.nan))
         norm = float(nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip or math.inf))
-        # The norm alone decides: with several ranks it is the same on all of them, the loss is not.
         if math.isfinite(norm):
             self._descend(loss, means, norm)
         else:

@@ -81,9 +81,8 @@ def run(
     else:
         check_state(read_checkpoint(resume_from), module, source=f"resume={resume_from}")
         step = progress_of(resume_from, options)[0]
-        metrics.cut_after(step, rows=rows_at(resume_from))
         saving.resumed_from(resume_from, step)
-        log.info("continuing %s at step %d", options.out_dir, step)
+        log.info("continuing %s at step %d, from %s", options.out_dir, step, resume_from.name)
     data.setup("fit")
     stop = StopOnSignal(options.out_dir)
     with _quiet_lightning(), _full_disk_said(options.out_dir):
@@ -203,11 +202,6 @@ def progress_of(checkpoint: Path, options: RunOptions) -> tuple[int, int | None]
         return content["global_step"], options.max_steps
     saved = content["callbacks"].get(TimeBudget.__qualname__)
     return content["global_step"], planned_steps(saved, seconds=options.max_seconds, max_steps=options.max_steps)
-
-
-def rows_at(checkpoint: Path) -> int | None:
-    """Rows of metrics.csv when it was saved; None where an earlier brushnet did not count them."""
-    return read_checkpoint(checkpoint)["callbacks"].get(Checkpoints.__qualname__, {}).get("rows")
 
 
 def check_format(checkpoint: Path) -> None:

@@ -1,6 +1,7 @@
 """What `resume=` finds."""
 
 import logging
+import os
 import zipfile
 
 import pytest
@@ -57,4 +58,11 @@ def test_a_run_that_would_write_elsewhere_is_refused(run, tmp_path, name):
     (run / name).unlink(missing_ok=True)
     (run / name).symlink_to(tmp_path / ("moved" if name == "checkpoints" else "of the user"))
     with pytest.raises(UserError, match=rf"^resume=.*{name} is a link; what a run writes must lie in its folder$"):
+        locate(str(run))
+
+
+def test_a_pipe_in_place_of_a_log_is_refused_and_not_waited_for(run):
+    (run / "train.log").unlink(missing_ok=True)
+    os.mkfifo(run / "train.log")
+    with pytest.raises(UserError, match=r"^resume=.*train\.log is no plain file; what a run writes must lie in its"):
         locate(str(run))

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import os
 import re
 import threading
 
@@ -199,3 +200,13 @@ def test_a_hostile_remote_index_is_refused(serve, shard_folder, tmp_path):
     address, _ = serve(folder)
     with pytest.raises(UserError, match=r"http://127\S+/index\.json is not a valid .* offset must be .* got -5"):
         open_source(f"{address}/shard-000000.tar", cache_dir=str(tmp_path / "cache"))
+
+
+def test_what_a_killed_run_left_of_a_transfer_is_removed_after_a_day(tmp_path):
+    target = tmp_path / "shard.tar"
+    old, new = tmp_path / ".shard.tar.7.part", tmp_path / ".shard.tar.8.part"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    remote._remove_abandoned(target)
+    assert list(tmp_path.iterdir()) == [new]

@@ -38,7 +38,7 @@ def test_too_many_bad_photos_stop_the_training_and_leave_a_run_to_go_on_with(tra
     message = (
         r"^training stopped: (\d+) of (\d+) photos looked at cannot be used, more than data\.max_bad_fraction=0\.25 "
         rf"allows: \1 broken; worst: {re.escape(str(photos_dir))} \(\1: (?:broken\d\.jpg, )+\.\.\.\); "
-        r"mend them or raise data\.max_bad_fraction, then resume$"
+        r"put whole ones in their place, under the same names, or raise data\.max_bad_fraction, then resume$"
     )
     with pytest.raises(BrushnetError, match=message) as caught:
         train()

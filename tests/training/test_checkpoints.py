@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import brushnet
+from brushnet.checkpoints import file as checkpoint_file
 from brushnet.checkpoints import folder
-from brushnet.errors import BrushnetError
+from brushnet.errors import BrushnetError, UserError
 from brushnet.training import checkpoints
 
 
@@ -166,3 +167,26 @@ def test_another_fault_of_the_disk_asks_to_mend_it(train, monkeypatch):
     monkeypatch.setattr("brushnet.checkpoints.file.write_whole", fail)
     with pytest.raises(BrushnetError, match=r"cannot write last\.ckpt: Input/output error; .* mend that and continue"):
         train()
+
+
+def test_what_is_no_fault_of_writing_is_not_called_so(train, monkeypatch):
+    def fail(*args):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("brushnet.training.callbacks.StreamPosition.on_train_batch_start", fail)
+    with pytest.raises(
+        BrushnetError, match=r"^the system failed with .*run: Too many open files; what was saved"
+    ):
+        train()
+
+
+def test_a_checkpoint_that_is_refused_leaves_the_rows_as_they_are(train):
+    run_dir = train("trainer.max_steps=8")
+    rows = (run_dir / "metrics.csv").read_text()
+    last, spoilt = run_dir / "checkpoints" / "step_000004.ckpt", run_dir / "checkpoints" / "spoilt.ckpt"
+    content = torch.load(last, weights_only=True)
+    content["PhotoData"]["samples"] = -1
+    checkpoint_file.write(content, spoilt)
+    with pytest.raises(UserError, match=r"samples must be a number from 0, got -1"):
+        train(resume_from=spoilt)
+    assert (run_dir / "metrics.csv").read_text() == rows

@@ -94,6 +94,20 @@ def test_the_tensor_where_it_began_is_named(train, monkeypatch, caplog):
     assert "the largest finite magnitude is 3.4e+38; sample" in said[-1]
 
 
+def test_a_loss_that_is_not_finite_is_skipped_though_its_gradient_would_be(train, monkeypatch, caplog):
+    original = StyleTraining.terms
+
+    def terms(self, painting, drawn):
+        constant = {"edge": torch.full_like(painting[:, 0, 0, 0].detach(), INF)} if self.batches_done == 2 else {}
+        return original(self, painting, drawn) | constant
+
+    monkeypatch.setattr(StyleTraining, "terms", terms)
+    run = train(*QUICK)
+    assert brushnet.load(run).meta.training["skipped_steps"] == 1
+    assert "step skipped: loss inf, gradient norm nan" in caplog.text
+    assert "it began in loss edge of shape (2,)" in caplog.text
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_a_fault_of_the_backward_pass_alone_is_named(train, monkeypatch, caplog, precision):
     """The slope of a root is infinite at 0, which the chain rule multiplies by 0."""
