@@ -174,9 +174,7 @@ def test_what_is_no_fault_of_writing_is_not_called_so(train, monkeypatch):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr("brushnet.training.callbacks.StreamPosition.on_train_batch_start", fail)
-    with pytest.raises(
-        BrushnetError, match=r"^the system failed with .*run: Too many open files; what was saved"
-    ):
+    with pytest.raises(BrushnetError, match=r"^the system failed with .*run: Too many open files; what was saved"):
         train()
 
 
