@@ -62,17 +62,17 @@ def test_exactly_the_damaged_ones_of_many_photos_are_listed_and_all_others_paint
 @pytest.fixture
 def ends_at_the_tenth(monkeypatch):
     """ends_at_the_tenth(error): half of the tenth picture is on the disk when it comes."""
-    write, written = Path.write_bytes, []
+    replace, written = os.replace, []
 
     def end(error: BaseException) -> None:
-        def write_half(path: Path, data: bytes) -> int:
-            written.append(path)
+        def replace_or_end(source: Path, target: Path) -> None:
+            written.append(target)
             if len(written) == 10:
-                write(path, data[: len(data) // 2])
+                os.truncate(source, source.stat().st_size // 2)
                 raise error
-            return write(path, data)
+            replace(source, target)
 
-        monkeypatch.setattr(Path, "write_bytes", write_half)
+        monkeypatch.setattr(os, "replace", replace_or_end)
 
     return end
 
