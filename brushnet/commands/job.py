@@ -67,8 +67,6 @@ class Job:
                 raise UserError(f"{out_dir} already holds a run: hydra.sweep.dir=DIR starts another sweep")
         from brushnet import build  # torch, seconds: after all that can be refused without it
 
-        if self.resume_from is None and rank() == 0 and (out_dir / "config.yaml").is_file():
-            (out_dir / "metrics.csv").unlink(missing_ok=True)  # of a run that saved nothing; rows would be appended
         build.train(
             cfg,
             out_dir,
