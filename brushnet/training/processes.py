@@ -6,12 +6,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytorch_lightning as pl
 
 log = logging.getLogger(__name__)
 
+KILLED_SECONDS = 2.0  # longer than that only a process takes that waits for a disk which hangs
 END_SECONDS = 10.0  # ranks end within a second of each other, unless one of them waits for another that is gone
 
 
@@ -47,10 +48,17 @@ class Processes:
             self.kill()
 
     def kill(self) -> None:
-        for rank in self._ranks():
+        """None of them is there any more when this returns, but one that the system itself holds."""
+        ranks, loaders = self._ranks(), set(multiprocessing.active_children()) - self.others
+        for rank in ranks:
             rank.kill()
-        for loader in set(multiprocessing.active_children()) - self.others:
+        for loader in loaders:
             loader.kill()
+        for rank in ranks:
+            with suppress(subprocess.TimeoutExpired):
+                rank.wait(KILLED_SECONDS)
+        for loader in loaders:
+            loader.join(KILLED_SECONDS)
 
     def _ranks(self) -> list["subprocess.Popen[bytes]"]:
         return list(getattr(self.trainer.strategy.launcher, "procs", []))

@@ -280,7 +280,6 @@ def test_a_run_that_fails_before_its_first_checkpoint_is_to_be_started_anew(trai
 SPOILT_RANK = """
     import os, torch
     from brushnet.training.module import StyleTraining
-from brushnet.training.trail import Figures
 
     photo = StyleTraining._float
 
