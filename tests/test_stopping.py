@@ -50,7 +50,8 @@ def ended(process):
     """What it said, after it has ended with 3 and no process of its session is left."""
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 3, said
-    left = subprocess.run(["ps", "-s", str(process.pid), "-o", "pid="], capture_output=True, text=True).stdout.split()
+    listed = subprocess.run(["ps", "-s", str(process.pid), "-o", "stat=,pid=,args="], capture_output=True, text=True)
+    left = [line for line in listed.stdout.splitlines() if not line.startswith("Z")]  # dead: waits for init to see it
     assert not left
     assert "Traceback" not in said
     return said
