@@ -12,6 +12,7 @@ from time import sleep
 from brushnet.data import index
 from brushnet.data.transfer import RefusedError, transfer
 from brushnet.errors import BrushnetError
+from brushnet.files import PARTIAL
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ def _download(
 
     `check` raises for what is to be refused, before anything that was there is replaced.
     """
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    partial = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(target)
@@ -154,7 +155,7 @@ def _download(
 
 def _remove_abandoned(target: Path) -> None:
     """What a killed run has left of this file, perhaps gigabytes; what was written to today may be another run's."""
-    for partial in target.parent.glob(f".{target.name}.*.part"):
+    for partial in target.parent.glob(f".{target.name}.*{PARTIAL}"):
         with contextlib.suppress(OSError):
             if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
                 partial.unlink()
