@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytorch_lightning as pl
+import torch
+
+from brushnet.errors import BrushnetError, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +37,26 @@ class Processes:
 
     @contextmanager
     def ended(self) -> Iterator[None]:
-        """On leaving, every one of them has ended."""
+        """On leaving, every one of them has ended. BrushnetError where one failed and nothing else says so."""
         try:
             yield
         finally:
             self.may_end()
-            until = time.monotonic() + END_SECONDS
-            for rank in self._ranks():
-                try:
-                    rank.wait(max(0.0, until - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    log.warning("process %d of the training did not end by itself and was killed", rank.pid)
+            _leave_group()
+            failed = self._wait()
             self.kill()
+        if failed:  # it could not be told of by the training's own exchange, which was over
+            raise BrushnetError(f"another process of the training failed with exit code {failed[0]}; see what it said")
+
+    def _wait(self) -> list[int]:
+        """Exit codes of the ranks that failed. One that was asked to stop has not, nor one that hangs at its end."""
+        until, codes = time.monotonic() + END_SECONDS, []
+        for rank in self._ranks():
+            try:
+                codes.append(rank.wait(max(0.0, until - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                log.warning("process %d of the training did not end by itself and was killed", rank.pid)
+        return [code for code in codes if code not in (0, Stopped.exit_code)]
 
     def kill(self) -> None:
         """None of them is there any more when this returns, but one that the system itself holds."""
@@ -62,3 +73,10 @@ class Processes:
 
     def _ranks(self) -> list["subprocess.Popen[bytes]"]:
         return list(getattr(self.trainer.strategy.launcher, "procs", []))
+
+
+def _leave_group() -> None:
+    """Gloo, left to Python's end, may abort there. NCCL's end waits for what is under way; Lightning sees to that."""
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized() and distributed.get_backend() == "gloo":
+        distributed.destroy_process_group()

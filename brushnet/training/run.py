@@ -232,10 +232,12 @@ _NOISE = (
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*You're resuming from a checkpoint that ended before the epoch ended.*",
     ".*GPU available but not used.*",
+    ".*`srun` command is available.*",  # on a login node, say: whoever wants Slurm asks for it
     ".*IterableDataset.*",
     ".*no pre-optimization state was saved.*",  # ours is the state after the step, on purpose
     ".*number of training batches.*",
     ".*module\\(s\\) in eval mode at the start of training.*",  # the averaged network
+    ".*The `srun` command is available on your system but is not used.*",  # a login node, or one process of its own
 )
 
 
