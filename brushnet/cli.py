@@ -18,6 +18,7 @@ COMMANDS = {
     "baseline": "paint with the classic methods, to compare with",
     "evaluate": "measure whether a model's strokes follow the request",
     "measure": "measure the stroke size of any picture",
+    "report": "compare the runs of a sweep, or show one, on a page",
     "probe": "find which layer sees which stroke scale",
     "models": "list the models that ship",
     "shards": "pack photos into WebDataset shards",

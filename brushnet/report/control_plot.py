@@ -36,16 +36,19 @@ def curves_of(rows: Sequence[Row], *, encoder: str) -> dict[str, list[Point]]:
 
 
 def control_figure(
-    panels: Mapping[str, Mapping[str, Sequence[Point]]], *, trained: tuple[float, float] | None = None
+    panels: Mapping[str, Mapping[str, Sequence[Point]]],
+    *,
+    trained: tuple[float, float] | None = None,
+    over: str = "photos",
 ) -> Figure:
-    """One panel for each encoder, in each a curve for each system: mean over photos, band one standard deviation.
+    """One panel for each encoder, in each a curve for each system: mean `over` photos, band one standard deviation.
 
     `trained` is the range of stroke scales that is shaded (a line where its ends are equal); requests that were not
     seen in training have hollow markers.
     """
     labels = list(dict.fromkeys(label for curves in panels.values() for label in curves))
     points = [point for curves in panels.values() for each in curves.values() for point in each]
-    keys = _keys(labels, points, trained)
+    keys = _keys(labels, points, trained, over)
     rows = math.ceil(len(keys) / _key_columns(len(panels)))
     figure, every = new_figure(PANEL_IN * len(panels) + 0.35, PANEL_IN + 0.7 + 0.19 * rows, columns=len(panels))
     ends = _ends(points)
@@ -115,13 +118,13 @@ def _frame(axes: Axes, ends: tuple[float, float], trained: tuple[float, float] |
         )
 
 
-def _keys(labels: Sequence[str], points: Sequence[Point], trained: tuple[float, float] | None) -> list:
+def _keys(labels: Sequence[str], points: Sequence[Point], trained: tuple[float, float] | None, over: str) -> list:
     keys: list = []
     for place, label in enumerate(labels):
         colour, marker, line = _look(place)
         keys.append(Line2D([], [], color=colour, marker=marker, linestyle=line, label=label, **MARKER))
     if any(point.deviation_octaves > 0 for point in points):
-        keys.append(Patch(color=COLOURS[0], alpha=0.18, linewidth=0, label="± one s.d. over photos"))
+        keys.append(Patch(color=COLOURS[0], alpha=0.18, linewidth=0, label=f"± one s.d. over {over}"))
     if trained:
         keys.append(Patch(color=GREY, alpha=2 * TINT, linewidth=0, label="trained"))
     if not all(point.seen for point in points):

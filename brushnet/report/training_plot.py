@@ -1,0 +1,74 @@
+"""Training curves of all runs: what was minimised, and the style loss on photos that are not trained on."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from brushnet.report.figure import COLOURS, new_figure
+from brushnet.report.runs import Curve, Run
+
+PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/style": "style loss, validation"}
+SMOOTHING = 0.9  # of each earlier value: single batches are all noise
+MOST_POINTS = 400
+
+
+def training_figure(runs: Sequence[Run], axis: str | None) -> Figure | None:
+    """A panel for each of PANELS that is there; None where no run has any. Coloured by the value on that axis."""
+    shown = [name for name in PANELS if any(len(run.curves.get(name, ())) > 1 for run in runs)]
+    if not shown:
+        return None
+    values = list(dict.fromkeys(_value(run, axis) for run in runs))
+    figure, every = new_figure(3.3 * len(shown) + 0.4, 3.1, columns=len(shown))
+    for axes, name in zip(every, shown, strict=True):
+        for run in runs:
+            if curve := run.curves.get(name, ()):
+                _draw(axes, curve, colour=COLOURS[values.index(_value(run, axis)) % len(COLOURS)], many=len(runs) > 8,
+                      smooth=name.startswith("train/"))  # fmt: skip
+        axes.set_yscale("log")
+        for set_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            set_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        if _decades(axes) > 1:
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(PANELS[name], fontsize=9, loc="left")
+        axes.set_xlabel("step")
+        axes.grid(True, alpha=0.25, linewidth=0.5)
+    if axis:
+        keys = [every[0].plot([], [], color=COLOURS[place % len(COLOURS)], label=value)[0]
+                for place, value in enumerate(values)]  # fmt: skip
+        figure.legend(handles=keys, loc="outside lower center", ncols=min(4, len(values)), fontsize=8, frameon=False)
+    return figure
+
+
+def smoothed(values: Sequence[float], keep: float = SMOOTHING) -> list[float]:
+    """Running mean that begins unbiased: of the first value itself."""
+    found: list[float] = []
+    total = weight = 0.0
+    for value in values:
+        total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
+        found.append(total / weight)
+    return found
+
+
+def _draw(axes: Axes, curve: Curve, *, colour: str, many: bool, smooth: bool) -> None:
+    """What is not above 0 has no place on a logarithmic axis."""
+    curve = [(step, value) for step, value in curve if value > 0]
+    steps, values = [step for step, _ in curve], [value for _, value in curve]
+    if smooth:
+        values = smoothed(values)
+    every = max(1, len(steps) // MOST_POINTS)
+    axes.plot(
+        steps[::every], values[::every], color=colour, linewidth=0.8 if many else 1.3, alpha=0.55 if many else 0.9
+    )
+
+
+def _decades(axes: Axes) -> float:
+    from math import log10
+
+    low, high = axes.get_ylim()
+    return log10(high / low) if low > 0 else 2.0
+
+
+def _value(run: Run, axis: str | None) -> str:
+    return run.values.get(axis, "") if axis else ""

@@ -1,0 +1,148 @@
+"""DIR/report/: plots, `runs.csv`, copies of the pictures, and the page that shows them, written last."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from brushnet.errors import BrushnetError, UserError
+from brushnet.files import write_whole
+from brushnet.report.curves_plot import run_figure, sweep_figure
+from brushnet.report.effects import Figures
+from brushnet.report.figure import write_figure
+from brushnet.report.figures import HEATS, figures_of
+from brushnet.report.heat import Heat, heat_axes, heat_map, main_axis
+from brushnet.report.heat_plot import heat_figure
+from brushnet.report.heat_section import heat_section, shares_section
+from brushnet.report.markup import Html, tag
+from brushnet.report.page import page, plot
+from brushnet.report.pareto import front
+from brushnet.report.pictures import FOLDER as PICTURES
+from brushnet.report.pictures import Pictures
+from brushnet.report.repeat_section import repeat_section
+from brushnet.report.run_words import run_points
+from brushnet.report.runs import FINISHED, Run, Sweep
+from brushnet.report.runs_csv import runs_csv
+from brushnet.report.sheet_section import sheet_data, sheet_section
+from brushnet.report.table_section import table_section
+from brushnet.report.training_plot import training_figure
+from brushnet.report.words import Point, plural, sweep_points
+
+PAGE, TABLE = "index.html", "runs.csv"
+CONTROL_PLOT, HEAT_PLOT, TRAINING_PLOT = "control.png", "heat.png", "training.png"
+
+
+def check_out(out: Path) -> None:
+    """UserError where the report would overwrite what is none."""
+    for folder in (out, out / PICTURES):
+        if folder.is_symlink():
+            raise UserError(f"{folder} is a link; a report is written into its own folder alone")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; move it away, the report becomes a folder of that name")
+    if out.is_dir() and any(out.iterdir()) and not (out / PAGE).is_file():
+        raise UserError(f"{out} holds something else than a report (no {PAGE}); move it away")
+
+
+def write_report(
+    sweep: Sweep,
+    out: Path,
+    *,
+    versions: Mapping[str, str],
+    points: Sequence[Point] = (),
+    comparison: Html | None = None,
+) -> Path:
+    """The page's path. `points` and `comparison` are what was found beside other methods."""
+    figures = {run.name: figures_of(run) for run in sweep.runs}
+    on_front = front(sweep.evaluated, figures)
+    pictures = Pictures(out)
+    try:
+        pictures.start_over()
+        data = {"sheet": sheet_data(sweep, pictures)}
+        write_whole(out / TABLE, runs_csv(sweep, figures, on_front).encode(), flushed=False)
+        sections = _sections(sweep, figures, on_front, out)
+        sections["comparison"] = ("other methods", comparison)
+        sections["repeat"] = ("to repeat it", repeat_section(sweep, versions))
+        html = page(
+            title=out.resolve().parent.name,
+            subtitle=_subtitle(sweep),
+            points=[*_points(sweep, figures), *points],
+            figure=_control(sweep, figures, out),
+            sections=[section for _, section in sections.values()],
+            contents={place: title for place, (title, section) in sections.items() if section},
+            data=data,
+        )
+        write_whole(out / PAGE, html.encode(), flushed=False)
+    except OSError as error:
+        raise BrushnetError(f"cannot write {out}: {error.strerror or error}") from error
+    return out / PAGE
+
+
+def _sections(sweep: Sweep, figures: Figures, on_front: set[str], out: Path) -> dict[str, tuple[str, Html | None]]:
+    """Title and section by id, in order."""
+    return {
+        "heat-maps": ("heat maps", _heats(sweep, figures, out)),
+        "contact-sheets": ("contact sheets", sheet_section()),
+        "shares": ("which axis matters", shares_section(sweep, figures) if len(sweep.factors) > 1 else None),
+        "all-runs": ("all runs", table_section(sweep, figures, on_front)),
+        "training": ("training", _training(sweep, figures, out)),
+    }
+
+
+def _points(sweep: Sweep, figures: Figures) -> list[Point]:
+    return run_points(sweep.runs[0]) if sweep.single else sweep_points(sweep, figures)
+
+
+def _control(sweep: Sweep, figures: Figures, out: Path) -> Html:
+    axis = main_axis(sweep, figures)
+    if sweep.single or len(sweep.evaluated) == 1:
+        _draw(run_figure(sweep.evaluated[0]), out / CONTROL_PLOT)
+        caption = "Requested and measured stroke scale, mean over photos. On the dashed line strokes are as requested."
+    else:
+        _draw(sweep_figure(sweep.evaluated, axis), out / CONTROL_PLOT)
+        by = f"Thick: means by {axis}, which has the most effect; t" if axis else "Thick: the mean; t"
+        caption = f"{by}hin: single runs. On the dashed line strokes are as requested."
+    return plot(CONTROL_PLOT, "control curves: measured against requested stroke scale", caption)
+
+
+def _heats(sweep: Sweep, figures: Figures, out: Path) -> Html | None:
+    if not sweep.factors:
+        return None
+    axes = heat_axes(sweep, figures)
+    heats: list[Heat] = [heat_map(sweep, figure, figures, axes=axes) for figure in HEATS]
+    heats = [heat for heat in heats if not math.isnan(heat.ends()[0])]
+    if not heats:
+        return None
+    _draw(heat_figure(heats), out / HEAT_PLOT)
+    return heat_section(heats, HEAT_PLOT)
+
+
+def _training(sweep: Sweep, figures: Figures, out: Path) -> Html | None:
+    axis = main_axis(sweep, figures)
+    figure = training_figure([run for run in sweep.runs if run.curves], axis)
+    if figure is None:
+        return None
+    _draw(figure, out / TRAINING_PLOT)
+    caption = "Training loss is smoothed. Losses of runs with other layers or weights are sums of other terms: "
+    caption += "each tells of its own run alone." if not sweep.single else "see metrics.csv for each."
+    return tag("section", tag("h2", "Training"), plot(TRAINING_PLOT, "training curves", caption), id="training")
+
+
+def _draw(figure: Figure, path: Path) -> None:
+    write_figure(figure, path)
+
+
+def _subtitle(sweep: Sweep) -> str:
+    runs: Sequence[Run] = sweep.runs
+    if sweep.single:
+        return f"one run, {runs[0].painting}" if runs[0].painting else "one run"
+    seconds = sum(run.seconds for run in runs if not math.isnan(run.seconds))
+    paintings = sorted({run.painting for run in runs if run.painting})
+    finished = sum(run.state == FINISHED for run in runs)
+    parts = [
+        plural(len(runs), "run"),
+        f"{finished} finished",
+        ", ".join(paintings),
+        f"{seconds / 60:.0f} min of training",
+    ]
+    return " · ".join(part for part in parts if part)
