@@ -72,16 +72,14 @@ def test_a_rank_that_raises_ends_in_a_code_that_is_not_0(slurm, tmp_path, launch
     ("launcher", "devices"),
     [
         (["srun", "--nodes=1", "--ntasks=2", *BRUSHNET], 2),
-        (LAUNCHERS["srun"], 1),
         (["srun", "--nodes=1", "--ntasks=1", *BRUSHNET], 2),
-        (["srun", "--nodes=2", "--ntasks-per-node=1", *BRUSHNET], 2),
         (LAUNCHERS["torchrun"], 1),
     ],
-    ids=["ntasks", "fewer-devices", "fewer-tasks", "two-nodes", "torchrun"],
+    ids=["ntasks", "fewer-tasks", "torchrun"],
 )
 def test_tasks_that_are_not_the_devices_are_refused(slurm, tmp_path, launcher, devices):
     code, said = train(launcher, tmp_path, devices=devices)
     assert code == (1 if "torch.distributed.run" in launcher else 2), said  # torchrun has a code of its own
     assert "brushnet: error: " in said
-    assert "Traceback" not in said.partition("torch.distributed")[0]
+    assert "internal error" not in said
     assert not (tmp_path / "run").exists()
