@@ -47,7 +47,12 @@ def run(args: argparse.Namespace) -> int:
     sweep = _measured(sweep, configs)
     if not sweep.evaluated:
         raise UserError(f"DIR {folder}: no run in it could be measured; {_causes(sweep)}")
-    page = write_report(sweep, folder / REPORT, versions=versions())
+    classics = {}
+    if not args.no_baselines:
+        from brushnet.commands.report_baselines import classic_evaluations
+
+        classics = classic_evaluations(sweep, configs, folder / REPORT)
+    page = write_report(sweep, folder / REPORT, versions=versions(), classics=classics)
     for each in sweep.runs:
         if each.evaluation is None:
             print(printable(f"left out: {each.name}: {each.state}{f' ({each.cause})' if each.cause else ''}"),

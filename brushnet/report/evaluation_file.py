@@ -55,6 +55,7 @@ def _painted(row: Fields) -> Painted:
         palette_distance=row.number("palette_distance"),
         picture=None if picture is None else plain_name(row.text("picture"), row.where),
         system=row.text("system", ""),
+        seconds=row.number("seconds"),
     )
 
 

@@ -22,8 +22,7 @@ def repeat_section(sweep: Sweep, versions: Mapping[str, str]) -> Html:
         _pairs({key: value for key, value in {**told, **versions}.items() if value}),
         _details(f"configuration that all runs share ({len(common)} options)", _pairs(common)) if common else None,
         tag("p", "What differs: ", ", ".join(differing), ".", klass="note") if differing else None,
-        tag("h3", "Each run"),
-        [_run(run) for run in sweep.runs],
+        _details(f"configuration of each run ({len(sweep.runs)})", [_run(run) for run in sweep.runs]),
     ]
     return tag("section", parts, id="repeat")
 

@@ -28,7 +28,8 @@ class Painted:
     ssim: float = math.nan
     palette_distance: float = math.nan
     picture: str | None = None
-    system: str = ""
+    system: str = ""  # a classic method; a run has none
+    seconds: float = math.nan  # that painting it took
 
     @property
     def error_octaves(self) -> float:

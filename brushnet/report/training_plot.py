@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from brushnet.report.figure import COLOURS, new_figure
 from brushnet.report.runs import Curve, Run
@@ -27,10 +27,7 @@ def training_figure(runs: Sequence[Run], axis: str | None) -> Figure | None:
                 _draw(axes, curve, colour=COLOURS[values.index(_value(run, axis)) % len(COLOURS)], many=len(runs) > 8,
                       smooth=name.startswith("train/"))  # fmt: skip
         axes.set_yscale("log")
-        for set_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            set_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        if _decades(axes) > 1:
-            axes.yaxis.set_minor_formatter(NullFormatter())
+        _ticks(axes)
         axes.set_title(PANELS[name], fontsize=9, loc="left")
         axes.set_xlabel("step")
         axes.grid(True, alpha=0.25, linewidth=0.5)
@@ -63,11 +60,13 @@ def _draw(axes: Axes, curve: Curve, *, colour: str, many: bool, smooth: bool) ->
     )
 
 
-def _decades(axes: Axes) -> float:
-    from math import log10
-
+def _ticks(axes: Axes) -> None:
+    """Plain numbers: 1, 2, 5 of each power of ten, or evenly where the curves span little."""
     low, high = axes.get_ylim()
-    return log10(high / low) if low > 0 else 2.0
+    few = low > 0 and high / low < 5
+    axes.yaxis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _value(run: Run, axis: str | None) -> str:

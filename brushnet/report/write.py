@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from brushnet.errors import BrushnetError, UserError
 from brushnet.files import write_whole
+from brushnet.report.comparison import comparisons
+from brushnet.report.comparison_section import comparison_points, comparison_section
 from brushnet.report.curves_plot import run_figure, sweep_figure
 from brushnet.report.effects import Figures
 from brushnet.report.figure import write_figure
@@ -22,7 +24,7 @@ from brushnet.report.pictures import FOLDER as PICTURES
 from brushnet.report.pictures import Pictures
 from brushnet.report.repeat_section import repeat_section
 from brushnet.report.run_words import run_points
-from brushnet.report.runs import FINISHED, Run, Sweep
+from brushnet.report.runs import FINISHED, Evaluation, Run, Sweep
 from brushnet.report.runs_csv import runs_csv
 from brushnet.report.sheet_section import sheet_data, sheet_section
 from brushnet.report.table_section import table_section
@@ -31,6 +33,8 @@ from brushnet.report.words import Point, plural, sweep_points
 
 PAGE, TABLE = "index.html", "runs.csv"
 CONTROL_PLOT, HEAT_PLOT, TRAINING_PLOT = "control.png", "heat.png", "training.png"
+BASELINES = "baselines"  # kept from one report to the next
+OURS = (PAGE, TABLE, CONTROL_PLOT, HEAT_PLOT, TRAINING_PLOT, PICTURES, BASELINES)
 
 
 def check_out(out: Path) -> None:
@@ -40,8 +44,9 @@ def check_out(out: Path) -> None:
             raise UserError(f"{folder} is a link; a report is written into its own folder alone")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; move it away, the report becomes a folder of that name")
-    if out.is_dir() and any(out.iterdir()) and not (out / PAGE).is_file():
-        raise UserError(f"{out} holds something else than a report (no {PAGE}); move it away")
+    others = sorted(each.name for each in out.iterdir() if each.name not in OURS) if out.is_dir() else []
+    if others and not (out / PAGE).is_file():
+        raise UserError(f"{out} holds something else than a report ({others[0]}); move it away")
 
 
 def write_report(
@@ -49,10 +54,9 @@ def write_report(
     out: Path,
     *,
     versions: Mapping[str, str],
-    points: Sequence[Point] = (),
-    comparison: Html | None = None,
+    classics: Mapping[str, Evaluation] | None = None,
 ) -> Path:
-    """The page's path. `points` and `comparison` are what was found beside other methods."""
+    """The page's path. `classics` are the classic methods by painting, none where they are left out."""
     figures = {run.name: figures_of(run) for run in sweep.runs}
     on_front = front(sweep.evaluated, figures)
     pictures = Pictures(out)
@@ -61,12 +65,13 @@ def write_report(
         data = {"sheet": sheet_data(sweep, pictures)}
         write_whole(out / TABLE, runs_csv(sweep, figures, on_front).encode(), flushed=False)
         sections = _sections(sweep, figures, on_front, out)
-        sections["comparison"] = ("other methods", comparison)
+        compared = comparisons(sweep.evaluated, classics or {})
+        sections["comparison"] = ("other methods", comparison_section(compared, pictures))
         sections["repeat"] = ("to repeat it", repeat_section(sweep, versions))
         html = page(
             title=out.resolve().parent.name,
             subtitle=_subtitle(sweep),
-            points=[*_points(sweep, figures), *points],
+            points=[*_points(sweep, figures), *comparison_points(compared)],
             figure=_control(sweep, figures, out),
             sections=[section for _, section in sections.values()],
             contents={place: title for place, (title, section) in sections.items() if section},

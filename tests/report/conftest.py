@@ -2,13 +2,11 @@
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from brushnet import models, seeds
@@ -26,7 +24,6 @@ PHOTOS = ("cat", "boat")
 def config_of(stroke: str, seed: int, *, layers: str = "shallow") -> Config:
     cfg = Config()
     cfg.seed = seed
-    cfg.style.files = ["sample:paintings/waves"]
     cfg.loss.pyramid_levels = 3 if layers == "shallow" else 1
     if stroke == "fixed":
         cfg.stroke.mode, cfg.stroke.min, cfg.stroke.max = "fixed", 1.0, 1.0
@@ -46,15 +43,16 @@ def evaluation_of(
             octaves = math.log2(scale)
             matched = 0.0 if stroke == "fixed" else octaves - math.copysign(off, octaves)
             rows.append({
-                "photo": photo, "stroke": scale, "requested_octaves": octaves, "seen": stroke != "fixed" or scale == 1.0,
+                "photo": photo, "stroke": scale, "requested_octaves": octaves,
+                "seen": stroke != "fixed" or scale == 1.0,
                 "matched_octaves": matched, "match_distance": 0.04,
                 "style_loss": 1.0 + LAYERS[layers] + abs(octaves) / 4 + 0.1 * seed, "content_distance": 1.0 - off / 2,
                 "ssim": 0.3, "palette_distance": 0.02,
                 "picture": f"{photo}_s{1.0 if stroke == 'fixed' else scale:.2f}.jpg",
             })  # fmt: skip
     summary = {"slope": 1 - off, "mean_absolute_error_octaves": off, "spearman": 1.0, "usable_octaves": 1.0,
-               "usable_from_octaves": -0.5, "usable_to_octaves": 0.5, "spread_over_photos_octaves": 0.1, "unmeasured": 0,
-               "seen_error_octaves": None}  # fmt: skip
+               "usable_from_octaves": -0.5, "usable_to_octaves": 0.5, "spread_over_photos_octaves": 0.1,
+               "unmeasured": 0, "seen_error_octaves": None}  # fmt: skip
     mode = "fixed" if stroke == "fixed" else "conditioned"
     low, high = {"fixed": (1.0, 1.0), "one_octave": (0.71, 1.41)}.get(stroke, (0.35, 2.8))
     return {"format": 1, "brushnet": "0.1.0", "painting": painting, "size_px": 16, "encoder": "steerable",
@@ -98,7 +96,8 @@ class SweepFiles:
                 if value not in axes.setdefault(key, []):
                     axes[key].append(value)
         told = {"format": 1, "brushnet": "0.1.0", "command": "brushnet train -m sweep=scale_x_layers", "seed": 0,
-                "began": "2026-11-26T18:31:00+00:00", "launcher": "joblib", "axes": axes, "jobs": self.jobs}  # fmt: skip
+                "began": "2026-11-26T18:31:00+00:00", "launcher": "joblib", "axes": axes,
+                "jobs": self.jobs}  # fmt: skip
         (self.folder / "sweep.json").write_text(json.dumps(told))
 
 
