@@ -1,19 +1,27 @@
 """Configuration -> objects, in plain code: the whole call graph of a run in one place."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from brushnet import config, samples, seeds
+from brushnet import config, models, samples, seeds
 from brushnet.config import Config
 from brushnet.data.module import PhotoData
 from brushnet.errors import UserError
+from brushnet.evaluation import after_training
+from brushnet.evaluation.after_training import judge_run
+from brushnet.evaluation.judge import Judge
+from brushnet.evaluation.request import open_lossnet
+from brushnet.inference.stylize import pick_device
 from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork, choose, load_lossnet
+from brushnet.measure.meters import DEFAULT_ENCODER, Meter, open_meters
 from brushnet.model_meta import NET_LIMITS, clean_names
 from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
@@ -27,6 +35,8 @@ from brushnet.training.module import StyleTraining
 from brushnet.training.run import RunOptions, check_format, is_finished, progress_of, read_checkpoint, run
 
 log = logging.getLogger(__name__)
+
+JUDGING_LOSSNET = "compact"  # of every run: figures by different networks could not be compared
 
 
 def train(
@@ -81,6 +91,37 @@ def train(
     finally:
         for logger in loggers:  # after all is saved: a server may keep this waiting
             logger.close()
+
+
+def evaluate_run(cfg: Config, run_dir: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """Judges the trained run in `run_dir` on its validation photos and writes RUN/evaluation/; see `judge_run`.
+
+    Of several paintings the first of `style.files` is judged. By the losses of the default configuration, whatever the
+    run minimised. Raises BrushnetError.
+    """
+    model = models.load(run_dir).to(pick_device("cpu" if cfg.trainer.accelerator == "cpu" else "auto"))
+    data = build_data(cfg, allow_pipe=False)
+    data.setup("fit")
+    painting, meter = _judged_painting(samples.resolve(cfg.style.files[0]), cfg.style.reference_px)
+    spec = build_spec(Config())
+    lossnet = open_lossnet(JUDGING_LOSSNET, spec)
+    return judge_run(
+        model,
+        data.sample_photos(after_training.PHOTOS, after_training.PHOTO_PX),
+        painting,
+        style=len(model.style_names) - len(cfg.style.files),
+        judge=Judge(painting, meters=[meter], lossnet=lossnet, spec=spec),
+        lossnet=lossnet.name,
+        out=run_dir / after_training.FOLDER,
+        progress=progress,
+    )
+
+
+@lru_cache(maxsize=4)
+def _judged_painting(path: Path, reference_px: int) -> tuple[Painting, Meter]:
+    """Kept for the next run of a sweep: the meter looks at a painting for six seconds."""
+    painting = Painting.open(path, reference_px=reference_px)
+    return painting, open_meters([DEFAULT_ENCODER], painting)[0]
 
 
 def check_devices(accelerator: str, devices: int) -> None:

@@ -34,6 +34,11 @@ def permutation(seed: int, purpose: str, index: int, length: int) -> np.ndarray:
     return rng(seed, purpose, index).permutation(length)
 
 
+def derived(seed: int, purpose: str) -> int:
+    """A seed of its own for one purpose (a job of a sweep), from 0 to 2**31 - 1."""
+    return int(rng(seed, purpose).integers(2**31))
+
+
 @contextmanager
 def torch_seeded(seed: int, purpose: str) -> Iterator[None]:
     """Inside, torch's default CPU generator (weight initialisation) draws for this purpose; outside it is untouched."""

@@ -34,6 +34,7 @@ ORDER = [
     ["baselines"],  # above training, whose loss they minimise
     ["evaluation"],
     ["probing"],
+    ["sweeps"],
     ["config"],
     ["build"],
     ["commands"],

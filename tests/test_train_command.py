@@ -1,4 +1,4 @@
-"""`brushnet train` around the training itself, which is replaced here: folders, logs, resume, sweeps, failures."""
+"""`brushnet train` around the training itself, which is replaced here: folders, logs, resume, failures."""
 
 import logging
 import shlex
@@ -156,14 +156,6 @@ def test_a_refused_request_removes_the_parents_it_made_and_no_other(build, tmp_p
     assert "kept" in (tmp_path / "mine" / "train.log").read_text()
 
 
-def test_a_refused_job_of_a_sweep_leaves_folders_that_were_there(build, tmp_path):
-    (tmp_path / "s" / "0").mkdir(parents=True)
-    build.errors = dict.fromkeys((1, 2), UserError("refused"))
-    assert cli.main(["train", "-m", "seed=0,1", "hydra.sweep.dir=s"]) == 2
-    assert [path.name for path in (tmp_path / "s").iterdir() if path.is_dir()] == ["0"]
-    assert list((tmp_path / "s" / "0").iterdir()) == []
-
-
 def test_home_of_an_unknown_user_is_a_plain_name(build, tmp_path):
     assert cli.main(["train", "hydra.run.dir=~nosuchuser/a"]) == 0
     assert build.calls[0].out_dir == tmp_path / "~nosuchuser" / "a"
@@ -316,15 +308,6 @@ def test_processes_that_lightning_adds_enter_the_folder_of_the_fork(build, run, 
     assert build.calls[2].out_dir == tmp_path / "new"
 
 
-def test_a_sweep_gives_each_job_its_folder(build, tmp_path):
-    assert cli.main(["train", "-m", "stroke=mixed,one_octave", "style.files=a.jpg,b (1).jpg", "hydra.sweep.dir=s"]) == 0
-    assert [(call.cfg.stroke.mode, call.cfg.style.files) for call in build.calls] == [
-        ("mixed", ["a.jpg"]), ("mixed", ["b (1).jpg"]), ("conditioned", ["a.jpg"]), ("conditioned", ["b (1).jpg"])
-    ]  # fmt: skip
-    assert [call.out_dir for call in build.calls] == [tmp_path / "s" / str(number) for number in range(4)]
-    assert all("painted" in (call.out_dir / "train.log").read_text() for call in build.calls)
-
-
 def test_the_training_is_told_the_command_as_it_was_typed(build, tmp_path):
     (tmp_path / "conf").mkdir()
     typed = [
@@ -350,66 +333,11 @@ def test_a_resume_has_a_command_where_it_changes_something(build, run):
     assert [call.command for call in build.calls[1:]] == ["brushnet train 'resume=old run' trainer.max_steps=9", None]
 
 
-def test_each_job_of_a_sweep_has_its_own_command(build):
-    assert cli.main(["train", "-m", "seed=0,1", "style.files=a.jpg,b (1).jpg", "net.width=8", "hydra.sweep.dir=s"]) == 0
-    commands = [shlex.split(call.command) for call in build.calls]
-    assert commands[1] == ["brushnet", "train", "seed=0", "style.files=['b (1).jpg']", "net.width=8"]
-    for number, command in enumerate(commands):
-        assert cli.main([*command[1:], f"hydra.run.dir=again{number}"]) == 0
-    assert [call.cfg for call in build.calls[:4]] == [call.cfg for call in build.calls[4:]]
-
-
-def test_a_sweep_ends_with_its_worst_exit_code_after_all_jobs(build, capsys):
-    build.errors = {1: UserError("wrong"), 2: BrushnetError("failed")}
-    assert cli.main(["train", "-m", "seed=0,1,2", "hydra.sweep.dir=s"]) == 1
-    assert len(build.calls) == 3
-    err = capsys.readouterr().err
-    assert "brushnet: error: wrong" in err
-    assert "brushnet: error: failed" in err
-
-
-def test_stopping_a_job_stops_the_sweep(build):
-    build.errors[2] = Stopped("stopped")
-    assert cli.main(["train", "-m", "seed=0,1,2", "hydra.sweep.dir=s"]) == 3
-    assert len(build.calls) == 2
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["trainer.max_steps=5,x"], "trainer.max_steps must be a whole number, got x"),
-        (["stroke.min=0.5,3"], "stroke.min must be below stroke.max"),
-        (["trainer.devices=1,2"], "trainer.devices must be 1 in a sweep (-m), got 2"),
-        (["resume=a"], "resume continues one run, so it cannot be combined with -m, got resume=a"),
-        (["seed=1,2", "--cfg", "job"], "--cfg shows one run, so it cannot be combined with -m, got --cfg job"),
-    ],
-)
-def test_a_sweep_with_a_wrong_job_never_starts(build, tmp_path, capsys, overrides, message):
-    assert cli.main(["train", "-m", *overrides]) == 2
-    assert message in capsys.readouterr().err
-    assert build.calls == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_jobs_beyond_those_checked_first_are_checked_when_they_start(build, capsys, monkeypatch):
-    monkeypatch.setattr("brushnet.commands.train.CHECKED_JOBS", 1)
-    assert cli.main(["train", "-m", "trainer.devices=1,2", "hydra.sweep.dir=s"]) == 2
-    assert "trainer.devices must be 1 in a sweep (-m), got 2" in capsys.readouterr().err
-    assert len(build.calls) == 1
-
-
-def test_a_folder_with_a_sweep_is_refused(build, capsys):
-    assert cli.main(["train", "-m", "seed=0,1", "hydra.sweep.dir=s"]) == 0
-    assert cli.main(["train", "-m", "seed=2,3", "hydra.sweep.dir=s"]) == 2
-    assert "s already holds a sweep; hydra.sweep.dir=DIR starts another" in capsys.readouterr().err
-    assert len(build.calls) == 2
-
-
 def test_help_shows_groups_and_common_options_of_the_schema(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--help"])
     text = capsys.readouterr().out
-    assert "stroke=     double, fixed, half, mixed, one_octave, three_octaves" in text
+    assert "stroke=     double, fixed, half, mixed, narrow, one_octave, three_octaves, two_octaves" in text
     assert f"trainer.max_steps={Config().trainer.max_steps}" in text
     assert "--fork                with resume=: a new run from that run's weights" in text
     assert "style.reference_px=256              short side of the painting at s = 1 (px)" in text

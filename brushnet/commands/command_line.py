@@ -12,12 +12,18 @@ from brushnet.config.overrides import keys
 
 
 def command_line(
-    overrides: Sequence[str], *, config_dir: Path | None = None, allow_pipe: bool = False, fork: bool = False
+    overrides: Sequence[str],
+    *,
+    config_dir: Path | None = None,
+    allow_pipe: bool = False,
+    fork: bool = False,
+    sweep: bool = False,
 ) -> str:
     """Quoted for a shell. Passwords and queries of addresses, and `pipe:` commands, are left out: models are shared."""
     flags = ["--config-dir", str(config_dir)] if config_dir is not None else []
     flags += ["--allow-pipe"] if allow_pipe else []
     flags += ["--fork"] if fork else []
+    flags += ["-m"] if sweep else []
     return shlex.join(["brushnet", "train", *flags, *map(_without_secrets, overrides)])
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,11 @@ LOG_NAME = "train.log"  # Hydra names it after the task
 class Job:
     """Called by Hydra with the composed options; picklable, so that launchers can send it elsewhere."""
 
-    cfg: Config | None  # None in a sweep: there Hydra composes each job's own
+    cfg: Config
     resume_from: Path | None
     allow_pipe: bool
     debug: bool
-    overrides: tuple[str, ...] | None = None  # as typed; None in a sweep: there each job has its own
+    overrides: tuple[str, ...]  # as typed
     config_dir: Path | None = None
     fork: bool = False  # whether `cfg` was made by --fork
     existing: frozenset[Path] = frozenset()  # what was there before Hydra made the folder, resolved
@@ -41,15 +40,13 @@ class Job:
         try:
             alone = alone_in(out_dir, log_name=LOG_NAME) if rank() == 0 else nullcontext()  # the others are with it
             with ending(lambda: self._tidy(out_dir)), alone:
-                self._train(composed, out_dir)
+                self._train(out_dir)
         except (Exception, KeyboardInterrupt) as error:
             record(error)
             told = isinstance(error, Stopped) and rank() > 0  # by rank 0, which stops with this one
             code = Stopped.exit_code if told else report(error, debug=self.debug)
             if isinstance(error, UserError | KeyboardInterrupt):
                 self._tidy(out_dir)
-            if code == Stopped.exit_code and self.cfg is None:
-                raise KeyboardInterrupt from error  # ends the whole sweep; Hydra would go on with the next job
             return code
         return 0
 
@@ -57,47 +54,28 @@ class Job:
         if self.resume_from is None and rank() == 0:
             _remove_unused(out_dir.resolve(), self.existing)
 
-    def _train(self, composed: Any, out_dir: Path) -> None:
-        from brushnet.config.typed import to_config
-
-        cfg = self.cfg or to_config(composed)
-        if self.cfg is None:
-            check_swept(cfg)
-            if holds_run(out_dir):
-                raise UserError(f"{out_dir} already holds a run: hydra.sweep.dir=DIR starts another sweep")
+    def _train(self, out_dir: Path) -> None:
         from brushnet import build  # torch, seconds: after all that can be refused without it
 
         build.train(
-            cfg,
+            self.cfg,
             out_dir,
             resume_from=self.resume_from,
             allow_pipe=self.allow_pipe,
             command=self._command_line(out_dir),
-            given=keys(self._overrides()),
+            given=keys(self.overrides),
         )
 
     def _command_line(self, out_dir: Path) -> str | None:
-        typed = command_line(self._overrides(), config_dir=self.config_dir, allow_pipe=self.allow_pipe, fork=self.fork)
-        if self.fork or "resume" not in keys(self._overrides()):
+        typed = command_line(self.overrides, config_dir=self.config_dir, allow_pipe=self.allow_pipe, fork=self.fork)
+        if self.fork or "resume" not in keys(self.overrides):
             return typed
-        new = typed if changes_something(self._overrides()) else None
+        new = typed if changes_something(self.overrides) else None
         if self.resume_from is not None:
             return new
         from brushnet.training.command import joined  # imports torch
 
         return joined(command_of(out_dir), new)  # the run had saved nothing yet
-
-    def _overrides(self) -> Sequence[str]:
-        from hydra.core.hydra_config import HydraConfig
-
-        return HydraConfig.get().overrides.task if self.overrides is None else self.overrides
-
-
-def check_swept(cfg: Config) -> None:
-    if cfg.resume is not None:
-        raise UserError(f"resume continues one run, so it cannot be combined with -m, got resume={cfg.resume}")
-    if cfg.trainer.devices > 1:  # the second process would run the whole sweep again
-        raise UserError(f"trainer.devices must be 1 in a sweep (-m), got {cfg.trainer.devices}")
 
 
 def holds_run(folder: Path) -> bool:
@@ -105,11 +83,10 @@ def holds_run(folder: Path) -> bool:
     return (folder / "model.safetensors").exists() or any((folder / "checkpoints").glob("*.ckpt"))
 
 
-def existing(folder: Path, *, below: bool = False) -> frozenset[Path]:
-    """What is already there of a run's folder, its parents and its log; with `below` of all that is in it."""
+def existing(folder: Path) -> frozenset[Path]:
+    """What is already there of a run's folder, its parents and its log."""
     folder = folder.resolve()
-    inside = folder.rglob("*") if below else [folder / LOG_NAME]
-    return frozenset(path for path in (folder, *folder.parents, *inside) if path.exists())
+    return frozenset(path for path in (folder, *folder.parents, folder / LOG_NAME) if path.exists())
 
 
 def rank() -> int:

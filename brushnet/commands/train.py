@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brushnet.checkpoints.run_folder import locate
-from brushnet.commands.job import Job, check_swept, existing, holds_run, rank
+from brushnet.commands.job import Job, existing, holds_run, rank
 from brushnet.commands.parser import Parser
 from brushnet.commands.train_help import epilog
 from brushnet.config import Config
@@ -16,8 +16,6 @@ from brushnet.config.overrides import quote, repaired
 from brushnet.config.saved import to_yaml
 from brushnet.errors import UserError
 from brushnet.stop_signals import ignore
-
-CHECKED_JOBS = 50  # of a sweep, before its first starts: about 0.1 s each; the others when they start
 
 
 def add_arguments(parser: Parser) -> None:
@@ -39,7 +37,11 @@ def run(args: Any) -> int:
         overrides = repaired(hydra.config_loader, args.overrides, sweep=args.multirun)
         if args.fork and args.multirun:
             raise UserError("--fork starts one run, so it cannot be combined with -m; fork=MODEL can")
-        return _sweep(hydra, args, overrides) if args.multirun else _single(hydra, args, overrides)
+        if not args.multirun:
+            return _single(hydra, args, overrides)
+        from brushnet.commands.sweep import sweep
+
+        return sweep(hydra, args, overrides)
 
 
 def _single(hydra: Any, args: Any, overrides: list[str]) -> int:
@@ -100,34 +102,3 @@ def _forked(hydra: Any, asked: Config, overrides: list[str]) -> tuple[Config, Pa
     if origin.resolve() in (run_dir.resolve(), *run_dir.resolve().parents):
         raise UserError(f"--fork writes nothing into {origin}, got hydra.run.dir={run_dir}; give another folder")
     return cfg, run_dir
-
-
-def _sweep(hydra: Any, args: Any, overrides: list[str]) -> int:
-    composed = compose_all(hydra, overrides, sweep=True)
-    if args.cfg:
-        raise UserError(f"--cfg shows one run, so it cannot be combined with -m, got --cfg {args.cfg}")
-    sweep_dir = _folder(composed.hydra.sweep.dir)
-    if any(holds_run(folder) for folder in sweep_dir.glob("*")):
-        raise UserError(f"{sweep_dir} already holds a sweep; hydra.sweep.dir=DIR starts another")
-    _check_jobs(hydra, composed)
-    there = existing(sweep_dir, below=True)
-    job = Job(None, None, allow_pipe=args.allow_pipe, debug=args.debug, config_dir=args.config_dir, existing=there)
-    overrides = [*overrides, f"hydra.sweep.dir={quote(sweep_dir)}", "hydra.mode=MULTIRUN"]
-    returns = hydra.multirun(CONFIG_NAME, job, overrides)
-    codes = [each.return_value for batch in returns or [] for each in batch]
-    return next((code for code in (1, 2, 3) if code in codes), 0)
-
-
-def _check_jobs(hydra: Any, composed: Any) -> None:
-    """A sweep's wrong job is named before the first has run for hours. Other sweepers choose their jobs as they go."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    if not composed.hydra.sweeper._target_.endswith("BasicSweeper"):
-        return
-    swept = [f"{key}={value}" for key, value in (composed.hydra.sweeper.params or {}).items()]
-    parser = OverridesParser.create(config_loader=hydra.config_loader)
-    parsed = parser.parse_overrides([*swept, *composed.hydra.overrides.task])
-    for overrides in BasicSweeper.split_arguments(parsed, None)[0][:CHECKED_JOBS]:
-        cfg, _ = split(compose_all(hydra, overrides))
-        check_swept(cfg)

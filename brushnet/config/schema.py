@@ -178,6 +178,7 @@ class LoggerOptions:
     kind: str = option("csv", "experiment logger", choices=("csv", "wandb", "tensorboard"))
     project: str = option("brushnet", "project name at the logger")
     name: str | None = option(None, "name of the run at the logger; null: the run folder's name")
+    group: str | None = option(None, "group of runs at wandb; null: in a sweep its folder's name")
 
 
 def section(kind: type) -> Any:

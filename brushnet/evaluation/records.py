@@ -53,7 +53,7 @@ def as_dict(found: "Evaluation") -> dict[str, Any]:
         "summaries": summaries(found),
         "rows": [_row(row) for row in found.rows],
     }
-    return _without_nan(content)
+    return without_nan(content)
 
 
 def summaries(found: "Evaluation") -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     plain = [_row(row) for row in rows]
     writer = csv.DictWriter(text, plain[0], restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_without_nan(plain))
+    writer.writerows(without_nan(plain))
     return text.getvalue()
 
 
@@ -203,9 +203,10 @@ def _warnings(found: "Evaluation") -> list[str]:
     return text
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """What could not be measured is null: JSON has no NaN."""
     if isinstance(value, Mapping):
-        return {key: _without_nan(each) for key, each in value.items()}
+        return {key: without_nan(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(each) for each in value]
+        return [without_nan(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,106 @@
+"""Running a sweep's jobs by one of Hydra's launchers, until each has ended or was stopped.
+
+What became of a job is read from its folder and never from the launcher: of one job that is killed, joblib loses the
+results of all.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from brushnet.errors import UserError
+from brushnet.sweeps import outcome, stop
+from brushnet.sweeps.record import SweepJob
+
+log = logging.getLogger(__name__)
+
+EXTRA = "pip install 'brushnet[sweep]'"
+PLUGINS = {"joblib": "hydra-joblib-launcher", "slurm": "hydra-submitit-launcher"}
+KINDS = {"BasicLauncher": "local", "JoblibLauncher": "joblib", "SlurmLauncher": "slurm"}  # by the last word of Hydra's
+MOST_STARTS = 2  # of a job that is killed: the second time it is the job's own doing, or the machine's
+KILLED = "killed from outside, or out of memory"
+
+
+def kind_of(composed: Any) -> str:
+    """local, joblib or slurm. UserError for another launcher of Hydra's."""
+    target = str(composed.hydra.launcher._target_)
+    kind = KINDS.get(target.rsplit(".", 1)[-1])
+    if kind is None:
+        raise UserError(f"launcher must be one of {', '.join(KINDS.values())}, got hydra/launcher of {target}")
+    return kind
+
+
+def launch(
+    jobs: Sequence[SweepJob],
+    *,
+    kind: str,
+    sweep_dir: Path,
+    overrides: Callable[[SweepJob], list[str]],
+    hydra: Any,
+    composed: Any,
+    task: Callable[[Any], int],
+) -> None:
+    """Returns when all have ended, or were stopped; each job's folder tells what became of it."""
+    from hydra._internal.callbacks import Callbacks
+    from hydra.types import HydraContext
+
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(composed))
+    starts = dict.fromkeys((job.name for job in jobs), 0)
+    left = list(jobs)
+    while left and not stop.asked(sweep_dir):
+        lost: Mapping[int, str] = {}
+        chosen = [overrides(job) for job in left]
+        for job in left:
+            starts[job.name] += 1
+        if kind == "local":
+            _locally(chosen, context, composed, task)
+        elif kind == "joblib":
+            _joblib(chosen, context, composed, task, sweep_dir)
+        else:
+            from brushnet.sweeps import slurm
+
+            lost = slurm.launch(chosen, hydra_context=context, config=composed, task=task)
+        left = _unended(left, sweep_dir, lost, starts, again=kind == "joblib")
+
+
+def _locally(chosen: Sequence[list[str]], context: Any, composed: Any, task: Any) -> None:
+    with suppress(KeyboardInterrupt):  # a job was stopped, and the sweep with it
+        _launcher(context, composed, task).launch(chosen, initial_job_idx=0)
+
+
+def _joblib(chosen: Sequence[list[str]], context: Any, composed: Any, task: Any, sweep_dir: Path) -> None:
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    with stop.marked(sweep_dir):
+        try:
+            _launcher(context, composed, task).launch(chosen, initial_job_idx=0)
+        except BrokenProcessPool as error:  # one was killed, and joblib has killed the others
+            log.warning("a process of the sweep was killed: %s", (str(error).splitlines() or [""])[0])
+
+
+def _launcher(context: Any, composed: Any, task: Any) -> Any:
+    from hydra.core.plugins import Plugins
+
+    return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=composed)
+
+
+def _unended(
+    jobs: Sequence[SweepJob], sweep_dir: Path, lost: Mapping[int, str], starts: Mapping[str, int], *, again: bool
+) -> list[SweepJob]:
+    """Those to be started again. What was killed, and is not, has failed: its folder is told."""
+    left = []
+    for place, job in enumerate(jobs):
+        found = outcome.read(sweep_dir / job.name)
+        if found is not None and found.state != outcome.RUNNING and place not in lost:
+            continue
+        if again and not stop.asked(sweep_dir) and (found is None or starts[job.name] < MOST_STARTS):
+            left.append(job)
+        elif not stop.asked(sweep_dir):
+            before = found or outcome.Outcome(outcome.RUNNING, attempts=0)
+            ended = replace(before, state=outcome.FAILED, cause=lost.get(place, KILLED), code=1)
+            (sweep_dir / job.name).mkdir(exist_ok=True)
+            outcome.write(ended, sweep_dir / job.name)
+    return left
