@@ -19,6 +19,9 @@ AT_ONCE_WHEN_REPEATED = (signal.SIGINT, signal.SIGTERM)
 
 Handler = Callable[[int, FrameType | None], Any]
 
+received: set[int] = set()  # what has asked this process to stop, whoever it was that listened
+last_words: list[Callable[[], Any]] = []  # called before a signal ends the process where it stands
+
 
 @contextmanager
 def handled_by(handler: Handler) -> Iterator[None]:
@@ -27,8 +30,13 @@ def handled_by(handler: Handler) -> Iterator[None]:
     But for SIGINT, which a script's shell ignores for what it starts in the background: who sends it means it.
     """
     asked = [each for each in SIGNALS if each == signal.SIGINT or signal.getsignal(each) is not signal.SIG_IGN]
+
+    def noted(number: int, frame: FrameType | None) -> None:
+        received.add(number)
+        handler(number, frame)
+
     try:
-        before = {number: signal.signal(number, handler) for number in asked}
+        before = {number: signal.signal(number, noted) for number in asked}
     except ValueError:  # not in the main thread: no signal comes here
         before = {}
     try:
@@ -47,8 +55,9 @@ def ending(tidy: Callable[[], None] = lambda: None) -> Iterator[None]:
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        with suppress(Exception):
-            tidy()
+        for each in (tidy, *last_words):
+            with suppress(Exception):
+                each()
         with suppress(OSError):
             os.write(2, b"brushnet: stopped\n")
         os._exit(Stopped.exit_code)
