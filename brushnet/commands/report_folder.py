@@ -55,7 +55,9 @@ def plain_options(cfg: Config) -> dict[str, str]:
 
 def _open(folder: Path, configs: Mapping[str, Config], causes: Mapping[str, str], *, values: Mapping[str, str]) -> Run:
     cfg = configs.get(folder.name)
-    end = End(DAMAGED, causes[folder.name]) if folder.name in causes else _end(folder)
+    end = _end(folder)
+    if end.state == FINISHED and folder.name in causes:  # one that failed early may have saved none
+        end = End(DAMAGED, causes[folder.name])
     return open_run(folder, options=plain_options(cfg) if cfg else {}, values=values, end=end)
 
 
@@ -92,7 +94,8 @@ def _configurations(folders: list[Path]) -> tuple[dict[str, Config], dict[str, s
         try:
             configs[folder.name] = load_run(folder)
         except (UserError, OSError) as error:
-            causes[folder.name] = " ".join(str(error).split()).replace(f"{folder}/", "")
+            text = " ".join(str(error).split()).replace(f"{folder}/", "")
+            causes[folder.name] = text if (folder / "config.yaml").is_file() else "it has no config.yaml"
     return configs, causes
 
 

@@ -29,7 +29,11 @@ from brushnet.strokes import Painting
 FORMAT, FILE = 1, "evaluation.json"
 MODE = "classic"  # where a run's evaluation has its stroke mode
 SCALES = (0.5, 1.0, 2.0)
-ITERATIONS = {"moments": 60, "pyramid": 30, "features": 120}  # about a minute for all on two cores; of `pyramid` a scale
+ITERATIONS = {
+    "moments": 60,
+    "pyramid": 30,
+    "features": 120,
+}  # about a minute for all on two cores; of `pyramid` a scale
 QUALITY = 90
 _FIGURES = (STYLE, CONTENT, SSIM, PALETTE)
 _KEY_CHARS = 10

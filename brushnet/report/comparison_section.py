@@ -11,6 +11,7 @@ from brushnet.report.pictures import Pictures
 from brushnet.report.words import Point
 
 SAME = 0.02  # of a style loss: closer ones are called alike
+TIMES = 2.0
 
 
 def comparison_section(found: Sequence[Comparison], pictures: Pictures) -> Html | None:
@@ -26,11 +27,14 @@ def comparison_section(found: Sequence[Comparison], pictures: Pictures) -> Html 
 
 
 def comparison_points(found: Sequence[Comparison]) -> list[Point]:
-    points = [Point(f"single scale, {each.painting}", text) for each in found if (text := single_scale(each))]
-    return points + [Point(f"classic methods, {each.painting}", text) for each in found if (text := classic(each))]
+    """About each of the two a line for each painting."""
+    single = [text for each in found for text in single_scale(each)]
+    methods = [text for each in found if (text := classic(each))]
+    every = {"single scale": single, "classic methods": methods}
+    return [Point(about, lines[0], tuple(lines[1:])) for about, lines in every.items() if lines]
 
 
-def single_scale(found: Comparison) -> str:
+def single_scale(found: Comparison) -> list[str]:
     """Runs of one scale against the conditioned ones, at the scale of the former."""
     sentences = []
     conditioned = [each for each in found.trained if each.own is None]
@@ -41,30 +45,33 @@ def single_scale(found: Comparison) -> str:
         if not rivals or math.isnan(fixed.style(scale)):
             continue
         name = min(rivals, key=lambda each: rivals[each])
-        sentences.append(f"At its own s = {scale:g} the run of {fixed.name} ({fixed.detail}) has a style loss of "
-                         f"{fixed.style(scale):.2f}, that of {name} {rivals[name]:.2f}: "
-                         f"{_compared(rivals[name], fixed.style(scale))}.")  # fmt: skip
-    return " ".join(sentences)
+        own, rival = fixed.style(scale), rivals[name]
+        sentences.append(f"{found.painting} on {found.photo}: at its own s = {scale:g} style loss is {own:.2f} for "
+                         f"{fixed.name} ({fixed.detail}) and {rival:.2f} for {name}, "
+                         f"{_compared(rival, own)}.")  # fmt: skip
+    return sentences
 
 
 def classic(found: Comparison) -> str:
-    """The best trained setup against each classic method at s = 1, or at the scale nearest to it that all have."""
-    scale = next(
-        (each for each in (1.0, 2.0, 0.5) if all(not math.isnan(one.style(each)) for one in found.entrants)), None
-    )
+    """The best trained setup against each classic method, at s = 1 or at the first of the others that all have."""
+    scales = (1.0, 2.0, 0.5)
+    scale = next((each for each in scales if all(not math.isnan(one.style(each)) for one in found.entrants)), None)
     if scale is None or not found.classic or not found.trained:
         return ""
     best = min(found.trained, key=lambda each: each.style(scale))
-    others = [f"{each.name} {each.style(scale):.2f}{_duration(each)}" for each in found.classic]
+    others = [f"{each.style(scale):.2f} for {each.name}{_duration(each)}" for each in found.classic]
     reference = min(found.classic, key=lambda each: each.style(scale))
-    return (f"On {found.photo} at s = {scale:g} style loss is {best.style(scale):.2f} for {best.name} ({best.detail}); "
-            f"{', '.join(others)}. Against {reference.name}, the best of these, that is "
-            f"{_compared(best.style(scale), reference.style(scale))}.")  # fmt: skip
+    beside = _compared(best.style(scale), reference.style(scale))
+    return (f"{found.painting} on {found.photo}: at s = {scale:g} style loss is {best.style(scale):.2f} for "
+            f"{best.name} ({best.detail}), {beside} than {reference.name}; {', '.join(others)}.")  # fmt: skip
 
 
 def _compared(value: float, other: float) -> str:
+    """`12% more`, or how many times where that is clearer."""
     if other <= 0 or abs(value / other - 1) <= SAME:
-        return "alike"
+        return "no more and no less"
+    if value / other > TIMES:
+        return f"{value / other:.1f} times more"
     return f"{abs(value / other - 1):.0%} {'more' if value > other else 'less'}"
 
 

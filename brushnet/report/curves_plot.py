@@ -10,7 +10,7 @@ from brushnet.measure.control_summary import Point
 from brushnet.report.control_plot import control_figure
 from brushnet.report.effects import grouped
 from brushnet.report.figure import COLOURS
-from brushnet.report.runs import Evaluation, Run
+from brushnet.report.runs import Evaluation, Run, value_name
 
 MOST_THIN = 200
 THIN_ALPHA = 0.22
@@ -30,7 +30,8 @@ def sweep_figure(runs: Sequence[Run], axis: str | None) -> Figure:
     by_run = {run.name: points_of(_readings(run.evaluation)) for run in evaluated if run.evaluation}
     curves = {value: _mean_curve([by_run[run.name] for run in group]) for value, group in groups.items()}
     encoder = next((run.evaluation.encoder for run in evaluated if run.evaluation), "")
-    figure = control_figure({encoder: {value: curve for value, curve in curves.items() if curve}}, over="runs")
+    named = {value_name(axis or "", value): curve for value, curve in curves.items() if curve}
+    figure = control_figure({encoder: named}, over="runs")
     drawn = [value for value, curve in curves.items() if curve]
     for run in evaluated[:MOST_THIN]:
         value = run.values.get(axis, "") if axis else "all runs"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brushnet.report.figures import HIGHER, Figure, mean
-from brushnet.report.runs import SEED_AXES, Run
+from brushnet.report.runs import SEED_AXES, Run, value_name
 
 Figures = Mapping[str, Mapping[str, float]]  # by the run's name, then by key
 
@@ -36,7 +36,7 @@ def levels(runs: Sequence[Run], axis: str, figure: Figure, figures: Figures) -> 
     for value, group in grouped(runs, lambda run: run.values.get(axis, "")).items():
         known = [run for run in group if not math.isnan(figures[run.name][figure.key])]
         if known:
-            found.append(Level(value, mean(_means(known, figure, figures)), len(known)))
+            found.append(Level(value_name(axis, value), mean(_means(known, figure, figures)), len(known)))
     return sorted(found, key=lambda level: level.mean, reverse=figure.better == HIGHER)
 
 

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from brushnet.errors import UserError
-from brushnet.report.json_file import Fields, read_fields
+from brushnet.report.json_file import LARGEST_NUMBER, Fields, is_number, read_fields
 from brushnet.report.runs import Evaluation, Painted
 
 FILE = "evaluation.json"
@@ -12,6 +12,7 @@ FOLDER = "evaluation"
 FORMAT = 1
 MOST_ROWS = 20_000
 _LARGEST_STROKE = 64.0  # as of a model
+_MOST_OCTAVES = 16.0  # a plot has a line for each
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -36,7 +37,6 @@ def read_evaluation(folder: Path) -> Evaluation:
         scales=tuple(sorted({row.stroke for row in found})),
         photos=tuple(dict.fromkeys(row.photo for row in found)),
         rows=found,
-        size_px=int(fields.number("size_px", 0)),
         summary=_summary(fields.group("summary")),
     )
 
@@ -45,9 +45,9 @@ def _painted(row: Fields) -> Painted:
     picture = row.content.get("picture")
     return Painted(
         photo=row.text("photo"),
-        stroke=_strokes(row, "stroke")[0],
+        stroke=_stroke(row, "stroke"),
         seen=row.flag("seen"),
-        octaves=row.number("matched_octaves"),
+        octaves=row.number("matched_octaves", largest=_MOST_OCTAVES),
         distance=row.number("match_distance"),
         style_loss=row.number("style_loss"),
         content_distance=row.number("content_distance"),
@@ -67,17 +67,21 @@ def plain_name(name: str, where: str) -> str:
 
 
 def _strokes(fields: Fields, name: str) -> list[float]:
-    strokes = fields.numbers(name) if isinstance(fields.content.get(name), list) else [fields.number(name)]
-    for stroke in strokes:
-        if not 1 / _LARGEST_STROKE <= stroke <= _LARGEST_STROKE:
-            raise UserError(f"{fields.where}: {name} must be a stroke scale from 1/64 to 64, got {stroke:g}")
-    return strokes
+    return [_stroke(Fields({name: value}, fields.where), name) for value in fields.items(name)]
+
+
+def _stroke(fields: Fields, name: str) -> float:
+    stroke = fields.number(name)
+    if not 1 / _LARGEST_STROKE <= stroke <= _LARGEST_STROKE:
+        raise UserError(f"{fields.where}: {name} must be a stroke scale from 1/64 to 64, got {stroke:g}")
+    return stroke
 
 
 def _summary(fields: Fields) -> dict[str, float]:
     """Numbers only; a later brushnet may add anything."""
-    return {
-        name: math.nan if value is None else float(value)
-        for name, value in fields.content.items()
-        if value is None or (type(value) in (int, float) and math.isfinite(value))
-    }
+    found = {}
+    for name, value in fields.content.items():
+        largest = _MOST_OCTAVES if name.endswith("_octaves") else LARGEST_NUMBER
+        if value is None or is_number(value, largest):
+            found[name] = math.nan if value is None else float(value)
+    return found

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from brushnet.report.figure import GREY, STYLE
 from brushnet.report.heat import Heat
+from brushnet.report.runs import value_name
 
 COLUMNS = 3
 CELL_IN = (0.78, 0.42)
@@ -23,7 +24,7 @@ def heat_figure(heats: Sequence[Heat]) -> Figure:
     """A panel for each; the number is the mean, below it one standard deviation over seeds, the best is framed."""
     columns = min(COLUMNS, len(heats))
     rows = math.ceil(len(heats) / columns)
-    labels_in = 0.075 * max(min(LABEL_CHARS, len(value)) for heat in heats for value in heat.rows)
+    labels_in = 0.075 * max(len(name) for name in _names(heats[0].row_axis, heats[0].rows))
     width = columns * (max(1.7, CELL_IN[0] * len(heats[0].columns)) + labels_in + 0.4)
     height = rows * (CELL_IN[1] * len(heats[0].rows) + 1.35)
     with rc_context(STYLE):
@@ -57,9 +58,14 @@ def _draw(axes: Axes, heat: Heat) -> None:
 
 def _label(axes: Axes, heat: Heat) -> None:
     several = len(heat.columns) > 3
-    axes.set_xticks(range(len(heat.columns)), [value[:LABEL_CHARS] for value in heat.columns],
-                    rotation=35 if several else 0, ha="right" if several else "center", fontsize=8)  # fmt: skip
-    axes.set_yticks(range(len(heat.rows)), [value[:LABEL_CHARS] for value in heat.rows], fontsize=8)
+    rows, columns = _names(heat.row_axis, heat.rows), _names(heat.column_axis, heat.columns)
+    axes.set_xticks(range(len(columns)), columns, rotation=35 if several else 0, ha="right" if several else "center",
+                    fontsize=8)  # fmt: skip
+    axes.set_yticks(range(len(rows)), rows, fontsize=8)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _names(axis: str, values: Sequence[str]) -> list[str]:
+    return [value_name(axis, value)[:LABEL_CHARS] for value in values]

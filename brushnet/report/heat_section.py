@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from brushnet.report.effects import Cell, Figures, shares
 from brushnet.report.figures import OBJECTIVES, SECONDS
 from brushnet.report.heat import Heat
-from brushnet.report.markup import Html, tag
-from brushnet.report.runs import SEED_AXES, Sweep
+from brushnet.report.markup import Html, tag, text
+from brushnet.report.runs import SEED_AXES, Sweep, value_name
 
 
 def heat_section(heats: Sequence[Heat], plot: str) -> Html:
@@ -39,9 +39,17 @@ def _table(heat: Heat) -> Html:
     unit = tag("small", heat.figure.unit) if heat.figure.unit else None
     caption = tag("caption", heat.figure.label, " ", unit)
     corner = tag("td") if heat.row_axis else None
-    head = tag("tr", corner, [tag("th", value, scope="col") for value in heat.columns]) if heat.column_axis else None
+    head = (
+        tag("tr", corner, [tag("th", _label(heat.column_axis, value), scope="col") for value in heat.columns])
+        if heat.column_axis
+        else None
+    )
     body = [
-        tag("tr", tag("th", value, scope="row") if heat.row_axis else None, [_cell(each, heat) for each in row])
+        tag(
+            "tr",
+            tag("th", _label(heat.row_axis, value), scope="row") if heat.row_axis else None,
+            [_cell(each, heat) for each in row],
+        )
         for value, row in zip(heat.rows, heat.cells, strict=True)
     ]
     return tag("table", caption, tag("thead", head) if head else None, tag("tbody", body), klass="heat")
@@ -62,6 +70,11 @@ def _bar(share: float) -> Html:
         return tag("td", "-", klass="empty")
     share = min(1.0, max(0.0, share))
     return tag("td", tag("span", style=f"--share:{share:.3f}", klass="bar"), tag("span", f"{share:.0%}"))
+
+
+def _label(axis: str, value: str) -> Html:
+    """May break after an underscore: columns are narrow."""
+    return Html(text(value_name(axis, value)).replace("_", "_<wbr>"))
 
 
 def _named(axis: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from brushnet.errors import UserError
 
 LARGEST_BYTES = 20_000_000
+LARGEST_NUMBER = 1e12  # larger ones end as infinities in sums
 _SHOWN_CHARS = 60
 
 
@@ -25,13 +26,13 @@ class Fields:
             raise self._error(name, value, "a text")
         return value
 
-    def number(self, name: str, default: float | None = None) -> float:
-        """Finite; NaN for null and for what is missing without a default."""
-        value = self.content.get(name, default)
+    def number(self, name: str, *, largest: float = LARGEST_NUMBER) -> float:
+        """From -largest to largest; NaN for null and for what is missing."""
+        value = self.content.get(name)
         if value is None:
             return math.nan
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise self._error(name, value, "a number")
+        if not is_number(value, largest):
+            raise self._error(name, value, f"a number from {-largest:g} to {largest:g}")
         return float(value)
 
     def flag(self, name: str) -> bool:
@@ -45,12 +46,6 @@ class Fields:
         if not isinstance(value, list):
             raise self._error(name, value, "a list")
         return value
-
-    def texts(self, name: str) -> list[str]:
-        return [Fields({name: value}, self.where).text(name) for value in self.items(name)]
-
-    def numbers(self, name: str) -> list[float]:
-        return [Fields({name: value}, self.where).number(name) for value in self.items(name)]
 
     def group(self, name: str) -> "Fields":
         return Fields(self.content.get(name), f"{self.where}: {name}")
@@ -75,6 +70,11 @@ def read_fields(path: Path) -> Fields:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path.name}: not valid JSON ({error!s:.{_SHOWN_CHARS}})") from error
     return Fields(content, path.name)
+
+
+def is_number(value: Any, largest: float = LARGEST_NUMBER) -> bool:
+    """Not by isfinite, which fails for whole numbers of 400 digits."""
+    return type(value) in (int, float) and -largest <= value <= largest
 
 
 def _refuse(constant: str) -> None:

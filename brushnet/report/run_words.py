@@ -4,15 +4,14 @@ import math
 
 from brushnet.report.figures import at_scale, mean
 from brushnet.report.runs import Evaluation, Run
-from brushnet.report.words import Point, count_points
+from brushnet.report.words import Point
 
 GOOD_SLOPE = 0.15  # off 1
 
 
 def run_points(run: Run) -> list[Point]:
-    if run.evaluation is None:
-        return count_points([run])
     evaluation = run.evaluation
+    assert evaluation is not None
     points = [Point("control", _control(evaluation)), Point("where it is off", _worst(evaluation))]
     if losses := _losses(evaluation):
         points.append(Point("style and photo", losses))

@@ -49,7 +49,6 @@ class Evaluation:
     scales: tuple[float, ...]
     photos: tuple[str, ...]
     rows: tuple[Painted, ...]
-    size_px: int = 0
     summary: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -85,7 +84,7 @@ class Run:
 
     def label(self) -> str:
         """The configuration in words; of a run alone its name."""
-        return " · ".join(value for _, value in self.configuration()) or self.name
+        return " · ".join(value_name(axis, value) for axis, value in self.configuration()) or self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,3 +110,12 @@ class Sweep:
     def design(self) -> list[str]:
         """The factors but for the painting."""
         return [axis for axis in self.factors if axis not in PAINTING_AXES]
+
+
+def value_name(axis: str, value: str) -> str:
+    """A value for people: where it is only a number, with what it is of (`pyramid levels 3`)."""
+    try:
+        float(value)
+    except ValueError:
+        return value
+    return f"{axis.rsplit('.', 1)[-1].replace('_', ' ')} {value}"

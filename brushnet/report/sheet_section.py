@@ -13,13 +13,12 @@ from brushnet.report.runs import Evaluation, Run, Sweep
 
 
 def sheet_section() -> Html:
-    noscript = tag("noscript", tag("p", "The contact sheets need JavaScript; their pictures are in pictures/.",
-                                   klass="note"))  # fmt: skip
+    waiting = tag("p", "The contact sheets need JavaScript; their pictures are in pictures/.", klass="note")
     note = tag("p", "Configurations down, requested stroke scales across. Enter or a click enlarges a picture; arrow "
                "keys then go from scale to scale and from configuration to configuration, Escape goes back. "
                "Faded: outside the trained range.", klass="note")  # fmt: skip
-    return tag("section", tag("h2", "Contact sheets"), note, noscript, tag("form", klass="choosers", id="choosers"),
-               tag("div", id="sheet", klass="sheet scroll"), id="contact-sheets")  # fmt: skip
+    return tag("section", tag("h2", "Contact sheets"), note, tag("form", klass="choosers", id="choosers"),
+               tag("div", waiting, id="sheet", klass="sheet scroll"), id="contact-sheets")  # fmt: skip
 
 
 def sheet_data(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
@@ -36,6 +35,7 @@ def sheet_data(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
     return {
         "scales": labels(scales),
         "paintings": paintings,
+        "axes": {axis: sweep.axes[axis] for axis in sweep.design},
         "runs": [_run(run, evaluation, pictures) for run, evaluation in evaluated],
     }
 
@@ -49,6 +49,7 @@ def _run(run: Run, evaluation: Evaluation, pictures: Pictures) -> dict[str, Any]
     return {
         "name": run.name,
         "label": run.label(),
+        "values": dict(run.values),
         "painting": evaluation.painting,
         "seed": run.seed,
         "own": "" if evaluation.stroke_mode == "conditioned" else "one brush for all",

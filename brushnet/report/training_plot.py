@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from brushnet.report.figure import COLOURS, new_figure
-from brushnet.report.runs import Curve, Run
+from brushnet.report.runs import Curve, Run, value_name
 
 PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/style": "style loss, validation"}
 SMOOTHING = 0.9  # of each earlier value: single batches are all noise
@@ -32,7 +32,7 @@ def training_figure(runs: Sequence[Run], axis: str | None) -> Figure | None:
         axes.set_xlabel("step")
         axes.grid(True, alpha=0.25, linewidth=0.5)
     if axis:
-        keys = [every[0].plot([], [], color=COLOURS[place % len(COLOURS)], label=value)[0]
+        keys = [every[0].plot([], [], color=COLOURS[place % len(COLOURS)], label=value_name(axis, value))[0]
                 for place, value in enumerate(values)]  # fmt: skip
         figure.legend(handles=keys, loc="outside lower center", ncols=min(4, len(values)), fontsize=8, frameon=False)
     return figure

@@ -30,7 +30,7 @@ def sweep_points(sweep: Sweep, figures: Figures) -> list[Point]:
     points += [_axis_point(axis, runs, figures) for axis in sweep.design]
     if runs and sweep.factors:
         points.append(Point("what matters", variance_sentence(sweep, figures)))
-    return [*points, *count_points(sweep.runs)]
+    return points
 
 
 def count_points(runs: Sequence[Run]) -> list[Point]:

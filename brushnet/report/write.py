@@ -29,7 +29,7 @@ from brushnet.report.runs_csv import runs_csv
 from brushnet.report.sheet_section import sheet_data, sheet_section
 from brushnet.report.table_section import table_section
 from brushnet.report.training_plot import training_figure
-from brushnet.report.words import Point, plural, sweep_points
+from brushnet.report.words import Point, count_points, plural, sweep_points
 
 PAGE, TABLE = "index.html", "runs.csv"
 CONTROL_PLOT, HEAT_PLOT, TRAINING_PLOT = "control.png", "heat.png", "training.png"
@@ -71,7 +71,7 @@ def write_report(
         html = page(
             title=out.resolve().parent.name,
             subtitle=_subtitle(sweep),
-            points=[*_points(sweep, figures), *comparison_points(compared)],
+            points=[*_points(sweep, figures), *comparison_points(compared), *count_points(sweep.runs)],
             figure=_control(sweep, figures, out),
             sections=[section for _, section in sections.values()],
             contents={place: title for place, (title, section) in sections.items() if section},

@@ -88,7 +88,9 @@ const sheet = document.getElementById("sheet");
 const choosers = document.getElementById("choosers");
 const chosen = {};
 
-function chooser(name, values) {
+const ALL = "every one";
+
+function chooser(name, values, label = name) {
   if (!values.includes(chosen[name])) chosen[name] = values[0];
   if (values.length < 2) return;
   const select = element("select", { name });
@@ -99,7 +101,7 @@ function chooser(name, values) {
     showSheet();
     choosers.elements[name]?.focus();
   });
-  choosers.append(element("label", {}, name, select));
+  choosers.append(element("label", {}, label, select));
 }
 
 function picture(address, caption, row, column, seen = true) {
@@ -128,7 +130,12 @@ function showSheet() {
   const ofPainting = all.filter((run) => run.painting === chosen.painting);
   chooser("photo", [...new Set(ofPainting.flatMap((run) => Object.keys(run.cells)))]);
   chooser("seed", different(ofPainting, "seed"));
-  const runs = ofPainting.filter((run) => run.seed === chosen.seed && run.cells[chosen.photo]);
+  let runs = ofPainting.filter((run) => run.seed === chosen.seed && run.cells[chosen.photo]);
+  for (const [axis, values] of Object.entries(data.sheet.axes)) {
+    chooser(`axis ${axis}`, [ALL, ...values], axis.split(".").pop().replaceAll("_", " "));
+    const wanted = chosen[`axis ${axis}`];
+    runs = runs.filter((run) => wanted === ALL || run.values[axis] === wanted);
+  }
   const { crops, photos } = data.sheet.paintings[chosen.painting];
   const columns = data.sheet.scales.length;
   sheet.replaceChildren();
