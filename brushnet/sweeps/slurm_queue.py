@@ -27,7 +27,8 @@ class End:
 
     @property
     def cause(self) -> str:
-        by_signal = self.signal or (self.code - 128 if self.code > 128 else 0)
+        # srun ends with the number of the signal that has ended a rank, or with 128 more. Ours end with 3 at most.
+        by_signal = self.signal or (self.code % 128 if self.code > 3 and self.code % 128 <= 64 else 0)
         match self.state:
             case "OUT_OF_MEMORY":
                 return "out of memory: hydra.launcher.mem_gb"

@@ -9,21 +9,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.slurm.runs import PATIENCE_SECONDS, SMALL
+
 pytestmark = pytest.mark.slow
 
-SMALL = [
-    *("trainer.accelerator=cpu", "trainer.max_steps=4", "trainer.batch_size=2", "trainer.crop_px=64"),
-    *("lossnet=compact", "loss.pyramid_levels=2", "loss.content_level=1", "net.width=4", "net.blocks=1"),
-    *("style.reference_px=96", "style.bank_step_octaves=1", "stroke.min=0.5", "stroke.max=1"),
-    *("data.workers=0", "data.val_photos=2"),
-]
 BRUSHNET = [sys.executable, "-m", "brushnet"]
 LAUNCHERS = {
     "plain": BRUSHNET,
     "torchrun": [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "brushnet"],
     "srun": ["srun", "--nodes=1", "--ntasks-per-node=2", *BRUSHNET],
 }
-PATIENCE_SECONDS = 120  # 8 to 12 are usual
 
 
 def train(launcher: list[str], folder: Path, *, devices: int = 2, raises: str | None = None) -> tuple[int, str]:
