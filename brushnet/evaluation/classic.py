@@ -32,7 +32,7 @@ SCALES = (0.5, 1.0, 2.0)
 ITERATIONS = {
     "moments": 60,
     "pyramid": 30,
-    "features": 120,
+    "features": 90,
 }  # about a minute for all on two cores; of `pyramid` a scale
 QUALITY = 90
 _FIGURES = (STYLE, CONTENT, SSIM, PALETTE)

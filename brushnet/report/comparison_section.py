@@ -71,7 +71,7 @@ def _compared(value: float, other: float) -> str:
     if other <= 0 or abs(value / other - 1) <= SAME:
         return "no more and no less"
     if value / other > TIMES:
-        return f"{value / other:.1f} times more"
+        return f"{value / other - 1:.1f} times more"
     return f"{abs(value / other - 1):.0%} {'more' if value > other else 'less'}"
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from brushnet.measure.control_summary import Point
 from brushnet.report.control_plot import control_figure
 from brushnet.report.effects import grouped
-from brushnet.report.figure import COLOURS
+from brushnet.report.figure import COLOURS, plain_label
 from brushnet.report.runs import Evaluation, Run, value_name
 
 MOST_THIN = 200
@@ -20,7 +20,9 @@ def run_figure(run: Run) -> Figure:
     """Of one run: mean and band over photos, its trained range shaded."""
     assert run.evaluation is not None
     points = points_of(_readings(run.evaluation))
-    return control_figure({run.evaluation.encoder: {run.name: points}}, trained=run.evaluation.trained)
+    return control_figure(
+        {plain_label(run.evaluation.encoder): {plain_label(run.name): points}}, trained=run.evaluation.trained
+    )
 
 
 def sweep_figure(runs: Sequence[Run], axis: str | None) -> Figure:
@@ -30,8 +32,8 @@ def sweep_figure(runs: Sequence[Run], axis: str | None) -> Figure:
     by_run = {run.name: points_of(_readings(run.evaluation)) for run in evaluated if run.evaluation}
     curves = {value: _mean_curve([by_run[run.name] for run in group]) for value, group in groups.items()}
     encoder = next((run.evaluation.encoder for run in evaluated if run.evaluation), "")
-    named = {value_name(axis or "", value): curve for value, curve in curves.items() if curve}
-    figure = control_figure({encoder: named}, over="runs")
+    named = {plain_label(value_name(axis or "", value)): curve for value, curve in curves.items() if curve}
+    figure = control_figure({plain_label(encoder): named}, over="runs")
     drawn = [value for value, curve in curves.items() if curve]
     for run in evaluated[:MOST_THIN]:
         value = run.values.get(axis, "") if axis else "all runs"

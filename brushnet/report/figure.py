@@ -19,6 +19,7 @@ from brushnet.files import write_whole
 SUFFIXES = (".png", ".pdf", ".svg")
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc3311", "#aa4499", "#777777"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)  # told apart by colour-blind readers too (Okabe and Ito 2008)
+LABEL_CHARS = 32
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -29,6 +30,12 @@ STYLE: dict[Any, Any] = {
 }
 # The first import on a machine says that the font cache is being built.
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+
+
+def plain_label(text: str) -> str:
+    """A name as a label: no dollar begins a formula, no underscore hides it from the legend, and it is short."""
+    short = text if len(text) <= LABEL_CHARS else f"{text[: LABEL_CHARS - 3]}..."
+    return " ".join(short.lstrip("_").split()).replace("$", r"\$")
 
 
 def new_figure(width_in: float, height_in: float, *, columns: int = 1) -> tuple[Figure, list[Axes]]:

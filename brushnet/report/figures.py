@@ -36,14 +36,14 @@ FIGURES = (
     CONTROL,
     Figure("seen_error", "error in range", "octaves", 2, LOWER, "control error over the trained range alone"),
     Figure("slope", "slope", "", 2, NEITHER, "measured over requested octaves: 1 is full control, 0 none"),
-    Figure("spearman", "rank", "", 2, HIGHER, "1 where a larger request always paints larger strokes"),
-    Figure("usable_octaves", "usable range", "octaves", 2, HIGHER, "over which strokes can be relied on"),
-    Figure("spread", "spread over photos", "octaves", 2, LOWER, "s.d. of measured strokes at one request"),
     STYLE,
     *STYLE_AT,
     CONTENT,
-    Figure("palette", "palette distance", "", 3, LOWER, "of colours to the painting's"),
     SECONDS,
+    Figure("spearman", "rank", "", 2, HIGHER, "1 where a larger request always paints larger strokes"),
+    Figure("usable_octaves", "usable range", "octaves", 2, HIGHER, "over which strokes can be relied on"),
+    Figure("spread", "spread over photos", "octaves", 2, LOWER, "s.d. of measured strokes at one request"),
+    Figure("palette", "palette distance", "", 3, LOWER, "of colours to the painting's"),
 )
 HEATS = (CONTROL, *STYLE_AT, CONTENT, SECONDS)
 _SUMMARY = {

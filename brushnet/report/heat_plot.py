@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from brushnet.report.figure import GREY, STYLE
+from brushnet.report.figure import GREY, STYLE, plain_label
 from brushnet.report.heat import Heat
 from brushnet.report.runs import value_name
 
@@ -68,4 +68,4 @@ def _label(axes: Axes, heat: Heat) -> None:
 
 
 def _names(axis: str, values: Sequence[str]) -> list[str]:
-    return [value_name(axis, value)[:LABEL_CHARS] for value in values]
+    return [plain_label(value_name(axis, value)[:LABEL_CHARS]) for value in values]

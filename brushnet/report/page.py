@@ -43,9 +43,9 @@ def page(
     return joined([Html("<!doctype html>\n"), whole, Html("\n")])
 
 
-def plot(name: str, alt: str, caption: str = "") -> Html:
+def plot(name: str, alt: str, caption: str = "", *, width_px: int) -> Html:
     """A PNG beside the page; it is drawn on white, which the style sheet turns round where the page is dark."""
-    image = void("img", src=name, alt=alt, loading="lazy", klass="plot")
+    image = void("img", src=name, alt=alt, loading="lazy", klass="plot", width=width_px)
     return tag("figure", tag("a", image, href=name), tag("figcaption", caption) if caption else None)
 
 

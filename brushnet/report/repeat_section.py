@@ -16,13 +16,14 @@ def repeat_section(sweep: Sweep, versions: Mapping[str, str]) -> Html:
         "brushnet that trained": _values(sweep, "version"),
     }
     command = told.pop("command", "") or next((run.command for run in sweep.runs if run.command), "")
+    shared = "configuration" if sweep.single else "configuration that all runs share"
     parts = [
         tag("h2", "To repeat it"),
         tag("pre", tag("code", command)) if command else None,
         _pairs({key: value for key, value in {**told, **versions}.items() if value}),
-        _details(f"configuration that all runs share ({len(common)} options)", _pairs(common)) if common else None,
+        _details(f"{shared} ({len(common)} options)", _pairs(common)) if common else None,
         tag("p", "What differs: ", ", ".join(differing), ".", klass="note") if differing else None,
-        _details(f"configuration of each run ({len(sweep.runs)})", [_run(run) for run in sweep.runs]),
+        None if sweep.single else _details(f"configuration of each run ({len(sweep.runs)})", *map(_run, sweep.runs)),
     ]
     return tag("section", parts, id="repeat")
 

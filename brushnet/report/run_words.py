@@ -33,14 +33,21 @@ def _control(evaluation: Evaluation) -> str:
             f"It was trained for {own} and is not told the stroke scale: it paints with one brush whatever is "
             f"asked, so that over the test scales it is {error:.2f} octave off in the mean."
         )
-    text = f"Asked for strokes over s = {low:g} to {high:g}, one octave more makes measured strokes {slope:.2f} octave "
-    text += f"larger, {_judged(slope)}; " if not math.isnan(slope) else "larger by an unknown amount; "
-    return f"{text}they are {error:.2f} octave off in the mean. {_usable(evaluation)}"
+    text = ""
+    if not math.isnan(slope):
+        side = "larger" if slope >= 0 else "smaller"
+        text = (
+            f"Asked for strokes over s = {low:g} to {high:g}, one octave more makes measured strokes {abs(slope):.2f} "
+        )
+        text += f"octave {side}, {_judged(slope)}. "
+    return f"{text}They are {error:.2f} octave off in the mean. {_usable(evaluation)}"
 
 
 def _judged(slope: float) -> str:
     if abs(slope - 1) <= GOOD_SLOPE:
         return "as they should"
+    if slope < 0:
+        return "the wrong way"
     return "less than they should" if slope < 1 else "more than they should"
 
 

@@ -32,15 +32,17 @@ def table_section(sweep: Sweep, figures: Figures, front: set[str]) -> Html:
                tag("tr", [_filter(each) for each in columns], klass="filters"))  # fmt: skip
     table = tag("table", head, tag("tbody", rows), id="runs")
     count = tag("output", f"{len(sweep.runs)} of {len(sweep.runs)} runs", id="runs-count", aria_live="polite")
+    several = len(sweep.evaluated) > 1
     legend = [
         tag("p", "Bold: best of its painting. ", tag("span", "●", klass="front"), " on the Pareto front: no run of the "
-            "same painting is better in ", _listed(OBJECTIVES), " at once.", klass="note"),
+            "same painting is better in ", _listed(OBJECTIVES), " at once.", klass="note") if several else None,
         tag("p", HINT, ". ", count, " ", tag("button", "clear filters", id="runs-clear", type="button", hidden=True),
             klass="note tools"),
     ]  # fmt: skip
-    return tag("section", tag("h2", "All runs"), legend, tag("div", table, klass="scroll", tabindex="0", role="region",
-               aria_label="table of all runs"), tag("p", tag("a", "runs.csv", href="runs.csv"), " holds all figures.",
-               klass="note"), id="all-runs")  # fmt: skip
+    whole = tag("div", table, klass="scroll", tabindex="0", role="region", aria_label="table of all runs")
+    more = tag("p", tag("a", "runs.csv", href="runs.csv"), " holds all figures.", klass="note")
+    title = tag("h2", "Figures" if sweep.single else "All runs")
+    return tag("section", title, legend, whole, more, id="all-runs")
 
 
 def _columns(sweep: Sweep, figures: Figures) -> list[_Column]:

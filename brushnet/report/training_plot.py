@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from brushnet.report.figure import COLOURS, new_figure
+from brushnet.report.figure import COLOURS, new_figure, plain_label
 from brushnet.report.runs import Curve, Run, value_name
 
 PANELS = {"train/loss": "training loss", "val/loss": "validation loss", "val/style": "style loss, validation"}
@@ -32,8 +33,8 @@ def training_figure(runs: Sequence[Run], axis: str | None) -> Figure | None:
         axes.set_xlabel("step")
         axes.grid(True, alpha=0.25, linewidth=0.5)
     if axis:
-        keys = [every[0].plot([], [], color=COLOURS[place % len(COLOURS)], label=value_name(axis, value))[0]
-                for place, value in enumerate(values)]  # fmt: skip
+        names = [plain_label(value_name(axis, value)) for value in values]
+        keys = [Line2D([], [], color=COLOURS[place % len(COLOURS)], label=name) for place, name in enumerate(names)]
         figure.legend(handles=keys, loc="outside lower center", ncols=min(4, len(values)), fontsize=8, frameon=False)
     return figure
 

@@ -1,6 +1,7 @@
 """DIR/report/: plots, `runs.csv`, copies of the pictures, and the page that shows them, written last."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 
 from brushnet.errors import BrushnetError, UserError
 from brushnet.files import write_whole
-from brushnet.report.comparison import comparisons
+from brushnet.report.comparison import Comparison, comparisons
 from brushnet.report.comparison_section import comparison_points, comparison_section
 from brushnet.report.curves_plot import run_figure, sweep_figure
 from brushnet.report.effects import Figures
@@ -31,6 +32,7 @@ from brushnet.report.table_section import table_section
 from brushnet.report.training_plot import training_figure
 from brushnet.report.words import Point, count_points, plural, sweep_points
 
+SHOWN_DPI = 125
 PAGE, TABLE = "index.html", "runs.csv"
 CONTROL_PLOT, HEAT_PLOT, TRAINING_PLOT = "control.png", "heat.png", "training.png"
 BASELINES = "baselines"  # kept from one report to the next
@@ -71,7 +73,7 @@ def write_report(
         html = page(
             title=out.resolve().parent.name,
             subtitle=_subtitle(sweep),
-            points=[*_points(sweep, figures), *comparison_points(compared), *count_points(sweep.runs)],
+            points=_points(sweep, figures, compared),
             figure=_control(sweep, figures, out),
             sections=[section for _, section in sections.values()],
             contents={place: title for place, (title, section) in sections.items() if section},
@@ -89,25 +91,27 @@ def _sections(sweep: Sweep, figures: Figures, on_front: set[str], out: Path) -> 
         "heat-maps": ("heat maps", _heats(sweep, figures, out)),
         "contact-sheets": ("contact sheets", sheet_section()),
         "shares": ("which axis matters", shares_section(sweep, figures) if len(sweep.factors) > 1 else None),
-        "all-runs": ("all runs", table_section(sweep, figures, on_front)),
+        "all-runs": ("figures" if sweep.single else "all runs", table_section(sweep, figures, on_front)),
         "training": ("training", _training(sweep, figures, out)),
     }
 
 
-def _points(sweep: Sweep, figures: Figures) -> list[Point]:
-    return run_points(sweep.runs[0]) if sweep.single else sweep_points(sweep, figures)
+def _points(sweep: Sweep, figures: Figures, compared: Sequence[Comparison]) -> list[Point]:
+    if sweep.single:
+        return [*run_points(sweep.runs[0]), *comparison_points(compared)]
+    return [*sweep_points(sweep, figures), *comparison_points(compared), *count_points(sweep.runs)]
 
 
 def _control(sweep: Sweep, figures: Figures, out: Path) -> Html:
     axis = main_axis(sweep, figures)
     if sweep.single or len(sweep.evaluated) == 1:
-        _draw(run_figure(sweep.evaluated[0]), out / CONTROL_PLOT)
+        width = _draw(run_figure(sweep.evaluated[0]), out / CONTROL_PLOT)
         caption = "Requested and measured stroke scale, mean over photos. On the dashed line strokes are as requested."
     else:
-        _draw(sweep_figure(sweep.evaluated, axis), out / CONTROL_PLOT)
+        width = _draw(sweep_figure(sweep.evaluated, axis), out / CONTROL_PLOT)
         by = f"Thick: means by {axis}, which has the most effect; t" if axis else "Thick: the mean; t"
         caption = f"{by}hin: single runs. On the dashed line strokes are as requested."
-    return plot(CONTROL_PLOT, "control curves: measured against requested stroke scale", caption)
+    return plot(CONTROL_PLOT, "control curves: measured against requested stroke scale", caption, width_px=width)
 
 
 def _heats(sweep: Sweep, figures: Figures, out: Path) -> Html | None:
@@ -127,14 +131,22 @@ def _training(sweep: Sweep, figures: Figures, out: Path) -> Html | None:
     figure = training_figure([run for run in sweep.runs if run.curves], axis)
     if figure is None:
         return None
-    _draw(figure, out / TRAINING_PLOT)
-    caption = "Training loss is smoothed. Losses of runs with other layers or weights are sums of other terms: "
-    caption += "each tells of its own run alone." if not sweep.single else "see metrics.csv for each."
-    return tag("section", tag("h2", "Training"), plot(TRAINING_PLOT, "training curves", caption), id="training")
+    width = _draw(figure, out / TRAINING_PLOT)
+    caption = "Training loss is smoothed; metrics.csv of a run holds every term."
+    if not sweep.single:
+        caption += (
+            " Losses of runs with other layers or weights are sums of other terms: each tells of its own run alone."
+        )
+    shown = plot(TRAINING_PLOT, "training curves", caption, width_px=width)
+    return tag("section", tag("h2", "Training"), shown, id="training")
 
 
-def _draw(figure: Figure, path: Path) -> None:
-    write_figure(figure, path)
+def _draw(figure: Figure, path: Path) -> int:
+    """How wide the page shows it, in px."""
+    with warnings.catch_warnings():  # names in scripts that the font lacks are boxes in the plot, whole on the page
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        write_figure(figure, path)
+    return round(figure.get_figwidth() * SHOWN_DPI)
 
 
 def _subtitle(sweep: Sweep) -> str:

@@ -50,7 +50,10 @@ def test_words_compare_a_single_scale_and_the_classic_methods() -> None:
         "s = 0.35 to 2.8, 10% more."
     )
     assert "1.00 for fixed, s = 1 (a), 100% more than features; 2.00 for moments in 9 s a picture" in methods.text
-    assert "3.0 times more" in comparison_points(comparisons(runs()[:1], {"waves": classic(features=0.4)}))[0].text
+    assert (
+        "2.0 times more than features"
+        in comparison_points(comparisons(runs()[:1], {"waves": classic(features=0.4)}))[0].text
+    )
     assert "no more and no less" in comparison_points(comparisons(runs()[:1], {"waves": classic(features=1.2)}))[0].text
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from brushnet import images
 from brushnet.errors import BrushnetError, UserError
-from brushnet.report.figure import BLUE, new_figure, write_figure
+from brushnet.report.figure import BLUE, new_figure, plain_label, write_figure
 
 
 def plotted(path: Path) -> bytes:
@@ -40,3 +40,13 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     figure, _ = new_figure(3, 2)
     with pytest.raises(BrushnetError, match=r"cannot write .*a\.png: "):
         write_figure(figure, tmp_path / "file" / "a.png")
+
+
+def test_any_name_can_be_a_label(tmp_path: Path) -> None:
+    figure, (axes,) = new_figure(3, 2)
+    names = ["$\\frac{$", "__hidden", "a\nb", "x" * 80]
+    for name in names:
+        axes.plot([0, 1], [1, 0], label=plain_label(name))
+    legend = axes.legend()
+    write_figure(figure, tmp_path / "a.png")
+    assert [text.get_text() for text in legend.get_texts()] == ["\\$\\frac{\\$", "hidden", "a b", "x" * 29 + "..."]

@@ -81,9 +81,13 @@ def test_one_run_says_what_its_control_curve_does() -> None:
     ends = {"slope": 0.6, "usable_from_octaves": -1.0, "usable_to_octaves": 0.0}
     said = run_said(error=-0.5, summary=ends)
     assert "one octave more makes measured strokes 0.60 octave larger, less than they should" in said["control"]
-    assert "0.50 octave off in the mean. From s = 0.5 to 1 they are within a quarter of an octave." in said["control"]
+    assert (
+        "They are 0.50 octave off in the mean. From s = 0.5 to 1 they are within a quarter of an octave."
+        in said["control"]
+    )
     assert said["where it is off"].startswith("Furthest at s = 0.5, where strokes are 0.50 octave too small")
     assert "larger, as they should" in run_said(summary={"slope": 1.1})["control"]
+    assert "0.28 octave smaller, the wrong way" in run_said(summary={"slope": -0.28})["control"]
     assert "larger, more than they should" in run_said(summary={"slope": 1.3})["control"]
     alone = {"slope": 1.0, "usable_from_octaves": 1.0, "usable_to_octaves": 1.0}
     assert "Within a quarter of an octave they are at s = 2 alone." in run_said(summary=alone)["control"]
