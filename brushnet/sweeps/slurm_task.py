@@ -58,10 +58,12 @@ def _requeue_if_asked(requeue: Any) -> str:
 
     if REQUEUE not in stop_signals.received or not callable(requeue):
         return ""
+    stop_signals.ignore()  # Slurm repeats it, and ends the job as it is requeued: this has to come to its end
     try:
         requeue(REQUEUE, None)
     except (UncompletedJobError, OSError, SubprocessError) as error:
-        return f"stopped by Slurm and not requeued: {str(error).removeprefix('Job not requeued because: ')}"
+        why = str(error).removeprefix("Job not requeued because: ").rstrip(".")
+        return f"stopped by Slurm and not requeued: {why} (hydra.launcher.max_num_timeout, hydra.launcher.timeout_min)"
     return ""
 
 

@@ -45,7 +45,18 @@ class Sweep:
         return self.start(*SMALL, "hydra.sweep.dir=sweep", *options, **environment)
 
     def resume(self) -> tuple[int, str]:
-        return ended(self.start("resume=sweep"))
+        return self.ended(self.start("resume=sweep"))
+
+    def ended(self, process: "subprocess.Popen[str]") -> tuple[int, str]:
+        """Exit code, and all that was said. Soon after none of its jobs is left in Slurm."""
+        said = process.communicate(timeout=PATIENCE_SECONDS)[0]
+        _until(lambda: not self.queue())
+        return process.returncode, said
+
+    def queue(self) -> list[str]:
+        """Of Slurm's jobs those of this sweep: other tests may run beside this one."""
+        lines = subprocess.check_output(["squeue", "--noheader", "--array", "--format=%i %Z"], text=True).splitlines()
+        return [line.split()[0] for line in lines if line.split()[1] == str(self.folder)]
 
     def job(self, name: str) -> dict:
         return json.loads((self.folder / "sweep" / name / "job.json").read_text())
@@ -55,17 +66,6 @@ class Sweep:
 
     def until(self, path: str) -> None:
         _until(lambda: (self.folder / "sweep" / path).exists())
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    """Exit code, and all that was said. Soon after no job is left in Slurm."""
-    said = process.communicate(timeout=PATIENCE_SECONDS)[0]
-    _until(lambda: queue() == "")
-    return process.returncode, said
-
-
-def queue() -> str:
-    return subprocess.check_output(["squeue", "--noheader", "--array", "--format=%i"], text=True)
 
 
 def states(said: str) -> dict[str, str]:
@@ -96,7 +96,7 @@ def sweep(tmp_path: Path) -> Sweep:
 def test_jobs_that_are_killed_or_fail_do_not_take_the_others_along(sweep):
     grid = ("seed=0,1", "loss.style_weight=0.5,1")
     strikes = {"seed0-style_weight1": "kill", "seed1-style_weight0.5": "raise"}
-    code, said = ended(sweep.begin(*grid, STRIKE=strikes))
+    code, said = sweep.ended(sweep.begin(*grid, STRIKE=strikes))
     assert code == 1, said
     assert "2 of 4 jobs finished, 2 failed" in said
     assert "seed0-style_weight1: killed by signal 9" in said
@@ -116,10 +116,10 @@ def test_jobs_that_are_killed_or_fail_do_not_take_the_others_along(sweep):
 def test_a_job_that_is_preempted_is_requeued_and_continues(sweep):
     process = sweep.begin("seed=0", STRIKE={"job": "wait"})
     sweep.until("job/struck")
-    subprocess.run(["scancel", "--signal=USR2", queue().split()[0]], check=True)
+    subprocess.run(["scancel", "--signal=USR2", *sweep.queue()], check=True)
     time.sleep(1)  # it arrives while the step is in hand
     (sweep.folder / "sweep" / "go").touch()
-    code, said = ended(process)
+    code, said = sweep.ended(process)
     assert code == 0, said
     assert sweep.job("job")["attempts"] == 2
     assert "continuing" in sweep.log("job")
@@ -132,7 +132,7 @@ def test_ctrl_c_ends_all_jobs_and_leaves_a_sweep_that_can_be_resumed(sweep):
     process.send_signal(signal.SIGINT)
     time.sleep(2)  # the job is told while the step is in hand
     (sweep.folder / "sweep" / "go").touch()
-    code, said = ended(process)
+    code, said = sweep.ended(process)
     assert code == 3, said
     assert "continue with: brushnet train -m resume=sweep" in said
     assert sweep.job("seed0")["state"] == "stopped"
@@ -143,12 +143,12 @@ def test_ctrl_c_ends_all_jobs_and_leaves_a_sweep_that_can_be_resumed(sweep):
 
 
 def test_a_job_on_two_processes(sweep):
-    code, said = ended(sweep.begin("seed=0", *TWO_RANKS))
+    code, said = sweep.ended(sweep.begin("seed=0", *TWO_RANKS))
     assert code == 0, said
 
 
 def test_a_rank_that_fails_fails_its_job(sweep):
-    code, said = ended(sweep.begin("seed=0", *TWO_RANKS, RAISE="brushnet.training.run:_finish"))
+    code, said = sweep.ended(sweep.begin("seed=0", *TWO_RANKS, RAISE="brushnet.training.run:_finish"))
     assert code == 1, said
     assert "1 failed" in said
     assert set(states(said).values()) == {"FAILED"}

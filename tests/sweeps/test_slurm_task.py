@@ -35,12 +35,15 @@ def rank(tmp_path, monkeypatch):
 
     def requeue(number, frame):
         run.requeued += 1
+        signal.raise_signal(REQUEUE)  # Slurm repeats it
         raise run.refused or SystemExit(-1)
 
     run.requeued, run.refused, run.folder = 0, None, tmp_path
-    before = signal.signal(REQUEUE, requeue)
+    before = {number: signal.getsignal(number) for number in stop_signals.SIGNALS}
+    signal.signal(REQUEUE, requeue)
     yield run
-    signal.signal(REQUEUE, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def preempted():
@@ -94,7 +97,8 @@ def test_what_cannot_be_requeued_says_so(rank):
     with pytest.raises(SystemExit) as ended:
         rank(0, preempted)
     assert ended.value.code == 3
-    assert rank.result == Result(3, "stopped by Slurm and not requeued: timed-out too many times.")
+    assert rank.result.code == 3
+    assert rank.result.cause.startswith("stopped by Slurm and not requeued: timed-out too many times (hydra.launcher.")
 
 
 def test_a_signal_that_ends_the_process_requeues_the_job_first(rank):
