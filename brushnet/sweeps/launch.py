@@ -52,9 +52,8 @@ def launch(
     left = list(jobs)
     while left and not stop.asked(sweep_dir):
         lost: Mapping[int, str] = {}
+        before = _attempts(left, sweep_dir)
         chosen = [overrides(job) for job in left]
-        for job in left:
-            starts[job.name] += 1
         if kind == "local":
             _locally(chosen, context, composed, task)
         elif kind == "joblib":
@@ -63,7 +62,15 @@ def launch(
             from brushnet.sweeps import slurm
 
             lost = slurm.launch(chosen, hydra_context=context, config=composed, task=task)
-        left = _unended(left, sweep_dir, lost, starts, again=kind == "joblib")
+        began = [name for name, count in _attempts(left, sweep_dir).items() if count > before[name]]
+        for name in began:
+            starts[name] += 1
+        left = _unended(left, sweep_dir, lost, starts, again=kind == "joblib" and bool(began))
+
+
+def _attempts(jobs: Sequence[SweepJob], sweep_dir: Path) -> dict[str, int]:
+    found = {job.name: outcome.read(sweep_dir / job.name) for job in jobs}
+    return {name: each.attempts if each else 0 for name, each in found.items()}
 
 
 def _locally(chosen: Sequence[list[str]], context: Any, composed: Any, task: Any) -> None:
@@ -96,9 +103,11 @@ def _unended(
         found = outcome.read(sweep_dir / job.name)
         if found is not None and found.state != outcome.RUNNING and place not in lost:
             continue
-        if again and not stop.asked(sweep_dir) and (found is None or starts[job.name] < MOST_STARTS):
+        if stop.asked(sweep_dir):
+            continue
+        if again and starts[job.name] < MOST_STARTS:
             left.append(job)
-        elif not stop.asked(sweep_dir):
+        else:
             before = found or outcome.Outcome(outcome.RUNNING, attempts=0)
             ended = replace(before, state=outcome.FAILED, cause=lost.get(place, KILLED), code=1)
             (sweep_dir / job.name).mkdir(exist_ok=True)

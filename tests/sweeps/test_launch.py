@@ -1,0 +1,77 @@
+"""What becomes of jobs whose launcher loses them."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from brushnet.errors import UserError
+from brushnet.sweeps import launch, outcome, stop
+from brushnet.sweeps.outcome import Outcome
+from brushnet.sweeps.record import SweepJob
+
+JOBS = [SweepJob(name, (f"net.width={place + 8}",), {}, name) for place, name in enumerate(("a", "b", "c"))]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs JOBS with joblib's rounds: each call takes what one round leaves in the folders."""
+
+    def begin(*rounds):
+        started = []
+
+        def one_round(chosen, *_):
+            started.append([each[0] for each in chosen])
+            for name, state in rounds[len(started) - 1].items():
+                (tmp_path / name).mkdir(exist_ok=True)
+                outcome.write(Outcome(state, code=0, attempts=len(started)), tmp_path / name)
+
+        monkeypatch.setattr(launch, "_joblib", one_round)
+        composed = SimpleNamespace(hydra=SimpleNamespace(callbacks=None))
+        monkeypatch.setattr("hydra._internal.callbacks.Callbacks.__init__", lambda *_: None)
+        launch.launch(
+            JOBS,
+            kind="joblib",
+            sweep_dir=tmp_path,
+            overrides=lambda job: [job.name],
+            hydra=SimpleNamespace(config_loader=None),
+            composed=composed,
+            task=lambda composed: 0,
+        )
+        return started
+
+    return begin
+
+
+def test_each_job_is_started_once_where_all_goes_well(run):
+    assert run({"a": "finished", "b": "failed", "c": "finished"}) == [["a", "b", "c"]]
+
+
+def test_what_was_killed_and_what_never_began_is_started_again(run, tmp_path):
+    assert run({"a": "finished", "b": "running"}, {"b": "finished", "c": "finished"}) == [["a", "b", "c"], ["b", "c"]]
+    assert outcome.read(tmp_path / "b").state == "finished"
+
+
+def test_what_is_killed_twice_has_failed(run, tmp_path):
+    rounds = ({"a": "running", "b": "running"}, {"a": "running", "b": "finished"}, {"c": "finished"})
+    assert run(*rounds) == [["a", "b", "c"], ["a", "b", "c"], ["c"]]
+    assert outcome.read(tmp_path / "a") == Outcome(
+        "failed", "killed from outside, or out of memory", attempts=2, code=1
+    )
+    assert outcome.read(tmp_path / "c").state == "finished"
+
+
+def test_a_job_that_cannot_even_begin_is_not_tried_for_ever(run, tmp_path):
+    assert run({"a": "finished", "b": "finished"}, {}, {}) == [["a", "b", "c"], ["c"]]
+    assert outcome.read(tmp_path / "c").cause == "killed from outside, or out of memory"
+
+
+def test_nothing_is_started_again_after_a_stop(run, tmp_path, monkeypatch):
+    stop.ask(tmp_path)
+    assert run({"a": "running"}) == []
+    assert outcome.read(tmp_path / "a") is None
+
+
+def test_launchers_of_others_are_refused():
+    composed = SimpleNamespace(hydra=SimpleNamespace(launcher=SimpleNamespace(_target_="x.RayLauncher")))
+    with pytest.raises(UserError, match=r"launcher must be one of local, joblib, slurm, got hydra/launcher of x\.Ray"):
+        launch.kind_of(composed)
