@@ -6,6 +6,7 @@ import logging
 import math
 import platform
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,6 @@ def as_dict(sweep: Sweep) -> dict[str, Any]:
 
 def _measured(sweep: Sweep, configs: dict[str, Config]) -> Sweep:
     """With what was measured of each finished run; those that were not yet are now."""
-    from dataclasses import replace
-
     lacking = [each for each in sweep.runs if each.state == FINISHED and not has_evaluation(each)]
     causes = _evaluate(lacking, configs) if lacking else {}
     runs = [replace(each, cause=causes[each.name]) if each.name in causes else measured(each) for each in sweep.runs]
@@ -113,21 +112,20 @@ def _measured(sweep: Sweep, configs: dict[str, Config]) -> Sweep:
 
 def _evaluate(runs: list[Run], configs: dict[str, Config]) -> dict[str, str]:
     """Why runs could not be evaluated, by name."""
-    from brushnet import build  # Lightning, seconds
-
     causes = {}
     for place, each in enumerate(runs):
-        text = f"{each.name} ({place + 1} of {len(runs)})"
         try:
-            with Progress("pictures") as progress:
-                build.evaluate_run(
-                    configs[each.name],
-                    each.folder,
-                    progress=lambda done, total, text=text: progress.show(done, total, text),  # type: ignore[misc]
-                )
+            _evaluate_one(each, configs[each.name], f"{each.name} ({place + 1} of {len(runs)})")
         except (BrushnetError, OSError) as error:
             causes[each.name] = f"cannot be evaluated: {error}"
     return causes
+
+
+def _evaluate_one(run: Run, cfg: Config, text: str) -> None:
+    from brushnet import build  # Lightning, seconds
+
+    with Progress("pictures") as progress:
+        build.evaluate_run(cfg, run.folder, progress=lambda done, total: progress.show(done, total, text))
 
 
 def _causes(sweep: Sweep) -> str:

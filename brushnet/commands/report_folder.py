@@ -44,7 +44,8 @@ def open_folder(folder: Path) -> tuple[Sweep, dict[str, Config]]:
         folders = [each for each in folders if each.name in names]  # others were never part of it
     runs = [_open(each, configs, causes, values=values.get(each.name, {})) for each in [*folders, *missing]]
     runs.sort(key=lambda run: [_place(run.values.get(axis), known) for axis, known in axes.items()])
-    told = {"command": swept.command, "began": swept.began, "launcher": swept.launcher} if swept else {}
+    told = {"command": swept.command, "began": swept.began, "launcher": swept.launcher,
+            "seed of the sweep": str(swept.seed)} if swept else {}  # fmt: skip
     return Sweep(folder=folder, runs=runs, axes=axes, told=told), configs
 
 

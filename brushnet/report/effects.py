@@ -33,7 +33,7 @@ class Cell:
 def levels(runs: Sequence[Run], axis: str, figure: Figure, figures: Figures) -> list[Level]:
     """Best first; values without a measured run are left out."""
     found = []
-    for value, group in grouped(runs, lambda run: run.values.get(axis, "")).items():
+    for value, group in grouped(runs, value_on(axis)).items():
         known = [run for run in group if not math.isnan(figures[run.name][figure.key])]
         if known:
             found.append(Level(value_name(axis, value), mean(_means(known, figure, figures)), len(known)))
@@ -67,7 +67,7 @@ def shares(runs: Sequence[Run], axes: Iterable[str], figure: Figure, figures: Fi
     found = {}
     for axis in axes:
         between = 0.0
-        for group in grouped(known, lambda run, axis=axis: run.values.get(axis, "")).values():  # type: ignore[misc]
+        for group in grouped(known, value_on(axis)).values():
             off = mean(figures[run.name][figure.key] for run in group) - float(values.mean())
             between += len(group) * off**2
         found[axis] = between / whole if whole > 1e-12 else math.nan
@@ -85,6 +85,11 @@ def grouped(runs: Iterable[Run], key: Callable[[Run], Hashable]) -> dict:
     for run in runs:
         groups.setdefault(key(run), []).append(run)
     return groups
+
+
+def value_on(axis: str) -> Callable[[Run], str]:
+    """Of a run on that axis; "" where it has none."""
+    return lambda run: run.values.get(axis, "")
 
 
 def without_seed(run: Run) -> tuple[tuple[str, str], ...]:

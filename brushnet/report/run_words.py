@@ -2,7 +2,7 @@
 
 import math
 
-from brushnet.report.figures import at_scale, mean
+from brushnet.report.figures import CONTROL, at_scale, mean, shown
 from brushnet.report.runs import Evaluation, Run
 from brushnet.report.words import Point
 
@@ -31,7 +31,7 @@ def _control(evaluation: Evaluation) -> str:
         own = f"s = {low:g}" if low == high else f"s from {low:g} to {high:g}"
         return (
             f"It was trained for {own} and is not told the stroke scale: it paints with one brush whatever is "
-            f"asked, so that over the test scales it is {error:.2f} octave off in the mean."
+            f"asked, so that over the test scales it is {shown(error, CONTROL)} off in the mean."
         )
     text = ""
     if not math.isnan(slope):
@@ -40,7 +40,7 @@ def _control(evaluation: Evaluation) -> str:
             f"Asked for strokes over s = {low:g} to {high:g}, one octave more makes measured strokes {abs(slope):.2f} "
         )
         text += f"octave {side}, {_judged(slope)}. "
-    return f"{text}They are {error:.2f} octave off in the mean. {_usable(evaluation)}"
+    return f"{text}They are {shown(error, CONTROL)} off in the mean. {_usable(evaluation)}"
 
 
 def _judged(slope: float) -> str:
@@ -71,8 +71,8 @@ def _worst(evaluation: Evaluation) -> str:
         return "Nothing could be measured."
     worst, best = (pick(errors, key=lambda scale: abs(errors[scale])) for pick in (max, min))
     side = "too large" if errors[worst] > 0 else "too small"
-    text = f"Furthest at s = {worst:g}, where strokes are {abs(errors[worst]):.2f} octave {side}"
-    return f"{text}; closest at s = {best:g}, {abs(errors[best]):.2f} octave off."
+    text = f"Furthest at s = {worst:g}, where strokes are {shown(abs(errors[worst]), CONTROL)} {side}"
+    return f"{text}; closest at s = {best:g}, {shown(abs(errors[best]), CONTROL)} off."
 
 
 def _losses(evaluation: Evaluation) -> str:

@@ -4,12 +4,16 @@ What is shown is chosen in the page; the data for it goes in as JSON.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from brushnet.inference.scales import labels
 from brushnet.report.markup import Html, tag
 from brushnet.report.pictures import Pictures
 from brushnet.report.runs import Evaluation, Run, Sweep
+
+MOST_PICTURES = 4000  # 80 MB: of more runs fewer photos are shown
 
 
 def sheet_section() -> Html:
@@ -25,6 +29,8 @@ def sheet_data(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
     """`crops` and `photos` by painting; `runs` with a picture for each photo and scale."""
     evaluated = [(run, run.evaluation) for run in sweep.runs if run.evaluation]
     scales = sorted({scale for _, evaluation in evaluated for scale in evaluation.scales})
+    most = max(1, MOST_PICTURES // max(1, len(evaluated) * len(scales)))
+    evaluated = [(run, _of_photos(evaluation, evaluation.photos[:most])) for run, evaluation in evaluated]
     paintings: dict[str, dict[str, Any]] = {}
     for run, evaluation in evaluated:
         known = paintings.setdefault(evaluation.painting, {"crops": {}, "photos": {}})
@@ -38,6 +44,10 @@ def sheet_data(sweep: Sweep, pictures: Pictures) -> dict[str, Any]:
         "axes": {axis: sweep.axes[axis] for axis in sweep.design},
         "runs": [_run(run, evaluation, pictures) for run, evaluation in evaluated],
     }
+
+
+def _of_photos(evaluation: Evaluation, photos: Sequence[str]) -> Evaluation:
+    return replace(evaluation, photos=tuple(photos), rows=tuple(row for row in evaluation.rows if row.photo in photos))
 
 
 def _run(run: Run, evaluation: Evaluation, pictures: Pictures) -> dict[str, Any]:

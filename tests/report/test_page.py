@@ -1,5 +1,6 @@
 """The page in a real browser: what it shows, how it answers, and that it asks the network for nothing."""
 
+import itertools
 import os
 import shutil
 import time
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from brushnet import cli, images
+from tests.report.conftest import ERRORS, LAYERS
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
          "--disable-component-update", "--no-first-run"]  # fmt: skip
-LOADED_WITHIN_S = 3.0
+BUILT_WITHIN_S, LOADED_WITHIN_S = 60.0, 3.0
 WINDOW = {"width": 1280, "height": 900}
 
 
@@ -187,3 +189,19 @@ def test_it_prints_whole_and_reads_without_a_script(browser: Any, written: Path)
     assert page.locator("#runs tbody tr").last.is_visible()
     assert page.pdf().startswith(b"%PDF")
     page.close()
+
+
+@pytest.mark.slow
+def test_a_report_over_64_runs_takes_a_minute_at_most_and_loads_in_three_seconds(browser, sweep_files) -> None:
+    scales = (0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 2.8)
+    for stroke, layers, painting in itertools.product(ERRORS, LAYERS, ("waves", "night")):
+        for seed in range(6 if layers == "deep" else 5):
+            sweep_files.make(stroke, layers, seed, painting, scales=scales, photos=("cat", "boat", "street", "temple"))
+    sweep_files.record()
+    assert len(sweep_files.jobs) >= 64
+    started = time.monotonic()
+    assert cli.main(["report", str(sweep_files.folder), "--no-baselines"]) == 0
+    assert time.monotonic() - started < BUILT_WITHIN_S
+    found = Watched(browser, sweep_files.folder / "report" / "index.html")
+    assert found.seconds < LOADED_WITHIN_S
+    found.page.close()
