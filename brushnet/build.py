@@ -12,6 +12,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from brushnet import config, models, samples, seeds
 from brushnet.config import Config
+from brushnet.config.secrets import all_without_secrets
 from brushnet.data.module import PhotoData
 from brushnet.errors import UserError
 from brushnet.evaluation import after_training
@@ -30,7 +31,7 @@ from brushnet.training.base import Base, open_base, resumed_base
 from brushnet.training.command import whole_command
 from brushnet.training.fork import Origin, open_origin, resumed_origin
 from brushnet.training.identity import Identity, RunIdentity, replaced, saved_identity
-from brushnet.training.loggers import check_logger, open_loggers
+from brushnet.training.loggers import ExtraLogger, check_logger, open_loggers
 from brushnet.training.module import StyleTraining
 from brushnet.training.run import RunOptions, check_format, is_finished, progress_of, read_checkpoint, run
 
@@ -79,13 +80,8 @@ def train(
     out_dir.mkdir(parents=True, exist_ok=True)
     # The others were told more by Lightning than the user has typed, and that is what `command` is of.
     rank_zero_only(config.save)(cfg, out_dir / "config.yaml", command=command)
-    loggers = open_loggers(
-        cfg.logger.kind,
-        out_dir,
-        project=cfg.logger.project,
-        name=cfg.logger.name or out_dir.name,
-        from_step=None if resume_from is None else progress_of(resume_from, options)[0],
-    )
+    step = None if resume_from is None else progress_of(resume_from, options)[0]
+    loggers = build_loggers(cfg, out_dir, from_step=step)
     try:
         run(module, data, options, loggers=loggers, resume_from=resume_from, callbacks=[RunIdentity(identity)])
     finally:
@@ -93,11 +89,23 @@ def train(
             logger.close()
 
 
+def build_loggers(cfg: Config, out_dir: Path, *, from_step: int | None) -> list[ExtraLogger]:
+    return open_loggers(
+        cfg.logger.kind,
+        out_dir,
+        project=cfg.logger.project,
+        name=cfg.logger.name or out_dir.name,
+        group=cfg.logger.group,
+        config=all_without_secrets(config.to_dict(cfg)),
+        from_step=from_step,
+    )
+
+
 def evaluate_run(cfg: Config, run_dir: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
     """Judges the trained run in `run_dir` on its validation photos and writes RUN/evaluation/; see `judge_run`.
 
     Of several paintings the first of `style.files` is judged. By the losses of the default configuration, whatever the
-    run minimised. Raises BrushnetError.
+    run minimised. The run's logger is told. Raises BrushnetError.
     """
     model = models.load(run_dir).to(pick_device("cpu" if cfg.trainer.accelerator == "cpu" else "auto"))
     data = build_data(cfg, allow_pipe=False)
@@ -105,7 +113,7 @@ def evaluate_run(cfg: Config, run_dir: Path, *, progress: Callable[[int, int], N
     painting, meter = _judged_painting(samples.resolve(cfg.style.files[0]), cfg.style.reference_px)
     spec = build_spec(Config())
     lossnet = open_lossnet(JUDGING_LOSSNET, spec)
-    return judge_run(
+    found = judge_run(
         model,
         data.sample_photos(after_training.PHOTOS, after_training.PHOTO_PX),
         painting,
@@ -115,6 +123,12 @@ def evaluate_run(cfg: Config, run_dir: Path, *, progress: Callable[[int, int], N
         out=run_dir / after_training.FOLDER,
         progress=progress,
     )
+    steps = model.meta.training.get("steps")
+    step = steps if isinstance(steps, int) else 0
+    for logger in build_loggers(cfg, run_dir, from_step=step):
+        logger.log_evaluation(after_training.told(found, run_dir / after_training.FOLDER), step=step)
+        logger.close()
+    return found
 
 
 @lru_cache(maxsize=4)

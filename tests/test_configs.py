@@ -36,6 +36,34 @@ def test_every_experiment_opens_with_its_command(choice):
     assert lines[2].startswith("# ")
 
 
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice.split("=")[0] in ("budget", "launcher")])
+def test_every_budget_and_launcher_says_how_it_is_used(choice):
+    lines = (conf_dir() / f"{choice.replace('=', '/')}.yaml").read_text().splitlines()
+    assert lines[0] == "# @package _global_"
+    assert lines[1].startswith("# brushnet train -m ")
+    assert choice in lines[1]
+
+
+def test_layer_selections_name_style_layers_alone_and_all_is_the_default():
+    for choice in (choice for choice in CHOICES if choice.startswith("layers=")):
+        cfg = compose([choice])
+        cfg.loss.style_layers = Config().loss.style_layers
+        assert cfg == Config()
+    assert compose(["layers=all"]) == Config()
+
+
+def test_the_file_for_wandb_sweep_trains_what_brushnet_knows():
+    content = yaml.safe_load((conf_dir() / "wandb_sweep.yaml").read_text())
+    command = content["command"]
+    assert command[:2] == ["brushnet", "train"]
+    assert command[-1] == "${args_no_hyphens}"
+    for key, parameter in content["parameters"].items():
+        for value in parameter.get("values", [parameter.get("value", parameter.get("min"))]):
+            cfg = compose([*command[2:-1], f"{key}={value}"])
+            assert (cfg.logger.kind, cfg.trainer.evaluate) == ("wandb", True)
+    assert content["metric"] == {"name": "evaluation/mean_absolute_error_octaves", "goal": "minimize"}
+
+
 @pytest.mark.parametrize("name", ["johnson", "card"])
 def test_experiments_say_what_is_not_yet_known_of_them(name):
     comment = " ".join((conf_dir() / "experiment" / f"{name}.yaml").read_text().replace("#", "").split())

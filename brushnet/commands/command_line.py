@@ -3,12 +3,12 @@
 Typed again it trains the same, but where a secret was left out.
 """
 
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from brushnet.config.overrides import keys
+from brushnet.config.secrets import without_secrets
 
 
 def command_line(
@@ -24,15 +24,9 @@ def command_line(
     flags += ["--allow-pipe"] if allow_pipe else []
     flags += ["--fork"] if fork else []
     flags += ["-m"] if sweep else []
-    return shlex.join(["brushnet", "train", *flags, *map(_without_secrets, overrides)])
+    return shlex.join(["brushnet", "train", *flags, *map(without_secrets, overrides)])
 
 
 def changes_something(overrides: Sequence[str]) -> bool:
     """Whether a resume does more than go on."""
     return any(key != "resume" and not key.startswith("hydra") for key in keys(overrides))
-
-
-def _without_secrets(text: str) -> str:
-    text = re.sub(r"(?i)\bpipe:.*", "pipe:...", text)  # a whole command of a shell, headers and all
-    text = re.sub(r"(?<=://)[^/\s]+@", "...@", text)
-    return re.sub(r"(?i)([a-z][a-z0-9+.-]*://[^\s?]*\?)(?:(?!::)[^\s,'\"\]}])+", r"\1...", text)  # `::` joins places

@@ -12,7 +12,7 @@ from brushnet.config.schema import Config, LayerWeight, options
 HARMLESS = (
     # How long, how often, and when to give up.
     "trainer.max_steps", "trainer.max_time", "trainer.*_every_*", "trainer.keep_checkpoints", "trainer.max_bad_steps",
-    "data.max_bad_fraction", "logger.*",
+    "data.max_bad_fraction", "trainer.evaluate", "logger.*",
     # On what and how fast.
     "trainer.devices", "trainer.accelerator", "trainer.precision", "trainer.compile", "trainer.channels_last",
     "data.workers",

@@ -168,6 +168,7 @@ class TrainerOptions:
     validate_every_steps: int = option(200, "steps between validations", unit="steps", min=1)
     sample_every_steps: int = option(500, "steps between sample grids", unit="steps", min=1)
     log_every_steps: int = option(10, "steps between rows of metrics.csv", unit="steps", min=1)
+    evaluate: bool = option(False, "judge the trained model on its validation photos; jobs of a sweep always are")
     max_bad_steps: int = option(20, "non-finite steps in a row that stop the training", unit="steps", min=1)
 
 

@@ -8,7 +8,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from brushnet import __version__, images
 from brushnet.evaluation.judge import CONTENT, PALETTE, SSIM, STYLE, Judge
 from brushnet.evaluation.records import without_nan
+from brushnet.evaluation.sheet import Sheet
 from brushnet.evaluation.systems import TOLERANCE
 from brushnet.files import write_whole
 from brushnet.inference.scales import labels
@@ -25,10 +26,14 @@ from brushnet.measure.control import DISTANCE, Row
 from brushnet.measure.control_summary import level_and_drift, summarise
 from brushnet.measure.meters import Meter
 from brushnet.models import StyleModel
+from brushnet.report.control_plot import control_figure, curves_of
+from brushnet.report.figure import write_figure
 from brushnet.strokes import SMALLEST_STYLE_PX, Painting
+from brushnet.training.loggers import Evaluated
 
 FORMAT = 1
 FOLDER, FILE = "evaluation", "evaluation.json"  # in a run's folder
+SHEET, CONTROL = "sheet.jpg", "control.png"
 SCALES = (0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 2.8)
 PHOTOS = 4
 PHOTO_PX = 256  # short side: four photos at seven scales take ten seconds on two CPU cores, at 512 px four times that
@@ -63,6 +68,7 @@ def judge_run(
         images.write(_middle(painting.render(scale)), out / f"painting_s{label}.jpg", quality=QUALITY)
     rows: list[Row] = []
     files: list[str] = []
+    sheet = Sheet(painting, scales)
     for name, photo in _named(photos):
         images.write(photo, out / f"{name}.jpg", quality=QUALITY)
         painted: dict[float, tuple[str, Tensor]] = {}
@@ -73,6 +79,7 @@ def judge_run(
                 painted[told] = file, model(photo, told, style=style).cpu()
                 images.write(painted[told][1], out / file, quality=QUALITY)
             file, picture = painted[told]
+            sheet.add("", name, scale, picture, photo)
             figures = judge(picture, photo, scale)
             rows.append(
                 Row(photo=name, stroke=scale, figures=figures, size_px=PHOTO_PX, seen=math.isclose(told, scale))
@@ -81,9 +88,22 @@ def judge_run(
             if progress:
                 progress(len(rows), len(scales) * len(photos))
     found = _content(model, painting, rows, files, meter=judge.meters[0], lossnet=lossnet, scales=scales)
+    images.write(sheet.picture(), out / SHEET, quality=QUALITY)
+    curves = {judge.meters[0].name: curves_of(rows, encoder=judge.meters[0].name)}
+    write_figure(control_figure(curves, trained=model.stroke_range), out / CONTROL)
     found["seconds"] = round(time.perf_counter() - started, 2)
-    write_whole(out / FILE, (json.dumps(without_nan(found), indent=1, allow_nan=False) + "\n").encode(), flushed=False)
+    found = without_nan(found)
+    write_whole(out / FILE, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode(), flushed=False)
     return found
+
+
+def told(found: Mapping[str, Any], out: Path) -> Evaluated:
+    """For a logger, of the figures those that could be measured."""
+    figures = {name: value for name, value in found["summary"].items() if value is not None and math.isfinite(value)}
+    for scale in found["scales"]:
+        losses = [row[STYLE] for row in found["rows"] if row["stroke"] == scale]
+        figures[f"{STYLE}_s{labels([scale])[0]}"] = sum(losses) / len(losses)
+    return Evaluated(figures, found["rows"], {"control": out / CONTROL, "sheet": out / SHEET})
 
 
 def scales_for(painting: Painting) -> list[float]:

@@ -9,14 +9,15 @@ import logging
 import netrc
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
+from brushnet import images
 from brushnet.errors import UserError
 from brushnet.files import write_whole
 
@@ -35,16 +36,36 @@ def check_logger(kind: str) -> None:
         raise UserError(f"logger.kind={kind} needs the package {package}: pip install 'brushnet[{package}]'")
 
 
-def open_loggers(kind: str, out_dir: Path, *, project: str, name: str, from_step: int | None) -> list["ExtraLogger"]:
-    """Lightning loggers of a kind; none for `csv`, which is always on. `from_step` is that of a resumed checkpoint."""
+def open_loggers(
+    kind: str,
+    out_dir: Path,
+    *,
+    project: str,
+    name: str,
+    group: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    from_step: int | None,
+) -> list["ExtraLogger"]:
+    """Lightning loggers of a kind; none for `csv`, which is always on. `from_step` is that of a resumed checkpoint.
+
+    `config` is shown by wandb beside the run: it leaves this machine.
+    """
     if kind == "wandb":
-        return [_Wandb(_wandb(out_dir, project=project, name=name), kind)]
+        return [_Wandb(_wandb(out_dir, project=project, name=name, group=group, config=dict(config or {})), kind)]
     if kind == "tensorboard":
         from pytorch_lightning.loggers import TensorBoardLogger
 
         purged: dict[str, Any] = {} if from_step is None else {"purge_step": from_step + 1}
         return [_TensorBoard(TensorBoardLogger(out_dir, name="tensorboard", version="", **purged), kind)]
     return []
+
+
+class Evaluated(NamedTuple):
+    """What a trained run is judged by: figures by name, a row for each picture, plots and sheets as files."""
+
+    figures: Mapping[str, float]
+    rows: Sequence[Mapping[str, Any]]
+    pictures: Mapping[str, Path]
 
 
 class ExtraLogger(Logger):
@@ -76,6 +97,10 @@ class ExtraLogger(Logger):
         self._attempt(lambda: self._show(path, picture_13HW, step))
 
     @rank_zero_only
+    def log_evaluation(self, found: "Evaluated", *, step: int) -> None:
+        self._attempt(lambda: self._evaluated(found, step))
+
+    @rank_zero_only
     def save(self) -> None:
         self._attempt(self.inner.save)
 
@@ -99,6 +124,9 @@ class ExtraLogger(Logger):
     def _show(self, path: Path, picture_13HW: Tensor, step: int) -> None:
         raise NotImplementedError
 
+    def _evaluated(self, found: "Evaluated", step: int) -> None:
+        raise NotImplementedError
+
     def _close(self) -> None:
         raise NotImplementedError
 
@@ -109,6 +137,12 @@ class _TensorBoard(ExtraLogger):
 
     def _show(self, path: Path, picture_13HW: Tensor, step: int) -> None:
         self.inner.experiment.add_image("samples", picture_13HW[0], step)
+
+    def _evaluated(self, found: "Evaluated", step: int) -> None:
+        self.inner.log_metrics({f"evaluation/{name}": value for name, value in found.figures.items()}, step)
+        for name, path in found.pictures.items():
+            self.inner.experiment.add_image(f"evaluation/{name}", images.read(path)[0], step)
+        self.inner.experiment.add_text("evaluation/rows", _markdown(found.rows), step)
 
     def _close(self) -> None:
         self.inner.experiment.close()
@@ -125,11 +159,25 @@ class _Wandb(ExtraLogger):
 
         self.inner.experiment.log({"samples": [wandb.Image(str(path))]}, step=step)
 
+    def _evaluated(self, found: "Evaluated", step: int) -> None:
+        import wandb
+
+        columns: list[Any] = list(found.rows[0])
+        shown: dict[str, Any] = {f"evaluation/{name}": value for name, value in found.figures.items()}
+        shown |= {f"evaluation/{name}": wandb.Image(str(path)) for name, path in found.pictures.items()}
+        shown["evaluation/rows"] = wandb.Table(columns=columns, data=[list(row.values()) for row in found.rows])
+        self.inner.experiment.log(shown, step=step + 1)  # of `step` the server has a row already, and drops another
+
     def _close(self) -> None:
         self.inner.experiment.finish()
 
 
-def _wandb(out_dir: Path, *, project: str, name: str) -> Any:
+def _markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _wandb(out_dir: Path, *, project: str, name: str, group: str | None, config: dict[str, Any]) -> Any:
     import wandb
     from pytorch_lightning.loggers import WandbLogger
 
@@ -139,7 +187,14 @@ def _wandb(out_dir: Path, *, project: str, name: str) -> Any:
         log.info("wandb: no login found, logging offline; `wandb sync %s` sends it later", out_dir / "wandb")
     os.environ.setdefault("WANDB_SILENT", "true")
     settings = wandb.Settings(init_timeout=INIT_TIMEOUT_SECONDS)
-    made: dict[str, Any] = {"name": name, "project": project, "save_dir": out_dir, "settings": settings}
+    made: dict[str, Any] = {
+        "name": name,
+        "project": project,
+        "group": group,
+        "config": config,
+        "save_dir": out_dir,
+        "settings": settings,
+    }
     run_id = _saved_id(out_dir / RUN_ID_FILE)
     logger = WandbLogger(**made, id=run_id)
     try:

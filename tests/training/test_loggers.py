@@ -1,10 +1,13 @@
 import importlib.util
+import json
 import os
 import struct
 import time
 
 import pytest
+import torch
 
+from brushnet import images
 from brushnet.errors import UserError
 from brushnet.training import loggers
 from brushnet.training.metrics_csv import MetricsCsv
@@ -103,18 +106,24 @@ def test_tensorboard_shows_each_step_of_a_resumed_run_once(train, monkeypatch, t
 
 def wandb_rows(run):
     """(id, [steps]) of each part that wandb keeps in a run's folder, oldest first."""
+    parts = []
+    for file, found in wandb_records(run):
+        steps = [record.history.step.num for record in found if record.WhichOneof("record_type") == "history"]
+        parts.append((file.stem.removeprefix("run-"), steps))
+    return parts
+
+
+def wandb_records(run):
+    """(file, records) of each part, after its end was written."""
     from wandb.proto import wandb_internal_pb2
 
-    parts = []
     for file in sorted(run.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stat().st_mtime):
         for _ in range(300):  # wandb's own process writes, a little later
             found = [wandb_internal_pb2.Record.FromString(record) for record in leveldb_records(file.read_bytes())]
             if any(record.WhichOneof("record_type") == "exit" for record in found):
                 break
             time.sleep(0.1)
-        steps = [record.history.step.num for record in found if record.WhichOneof("record_type") == "history"]
-        parts.append((file.stem.removeprefix("run-"), steps))
-    return parts
+        yield file, found
 
 
 def leveldb_records(data):
@@ -145,6 +154,47 @@ def test_wandb_continues_the_same_run_where_the_checkpoint_was(train, monkeypatc
     assert first == second == saved
     assert before == list(range(1, 8))
     assert after == list(range(5, 13))  # of step 4 is the checkpoint: what both have is told the same
+
+
+@pytest.fixture
+def evaluated(tmp_path):
+    for name in ("control.png", "sheet.jpg"):
+        images.write(torch.rand(1, 3, 8, 8), tmp_path / name)
+    rows = [{"photo": "cat", "stroke": 0.5, "style_loss": 1.5, "matched_octaves": None}]
+    pictures = {"control": tmp_path / "control.png", "sheet": tmp_path / "sheet.jpg"}
+    return loggers.Evaluated({"slope": 0.9}, rows, pictures)
+
+
+def test_tensorboard_shows_what_a_run_is_judged_by(tmp_path, evaluated):
+    [logger] = loggers.open_loggers("tensorboard", tmp_path / "run", project="p", name="n", from_step=7)
+    logger.log_evaluation(evaluated, step=7)
+    logger.close()
+    found = events(tmp_path / "run")
+    assert found["evaluation/slope"] == found["evaluation/control"] == found["evaluation/sheet"] == [7]
+    assert loggers._markdown(evaluated.rows).splitlines() == [
+        "| photo | stroke | style_loss | matched_octaves |", "| --- | --- | --- | --- |", "| cat | 0.5 | 1.5 | None |"
+    ]  # fmt: skip
+
+
+def test_wandb_has_group_configuration_figures_table_and_pictures(tmp_path, evaluated, offline):
+    made = {"project": "p", "name": "n", "group": "a sweep", "config": {"net": {"width": 8}}}
+    [logger] = loggers.open_loggers("wandb", tmp_path / "run", **made, from_step=None)
+    run = logger.inner.experiment
+    assert (run.group, run.config["net"]["width"]) == ("a sweep", 8)
+    logger.log_metrics({"train/loss": 1.0}, step=7)
+    logger.log_evaluation(evaluated, step=7)
+    logger.close()
+    assert not logger.failed
+    [(_, records)] = wandb_records(tmp_path / "run")
+    items = [
+        item for record in records if record.WhichOneof("record_type") == "history" for item in record.history.item
+    ]
+    told = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
+    assert told["evaluation/slope"] == 0.9
+    assert told["evaluation/rows/ncols"] == 4
+    assert told["evaluation/control/format"] == "png"
+    assert told["evaluation/sheet/_type"] == "image-file"
+    assert wandb_rows(tmp_path / "run")[0][1] == [7, 8]
 
 
 @pytest.mark.parametrize("content", [b"../../etc", b"a" * 65, b"\xff\xfe", b""])
