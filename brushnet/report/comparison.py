@@ -98,7 +98,7 @@ def _entrant(runs: Sequence[Run], photo: str) -> Entrant:
     mode = evaluations[0].stroke_mode
     own = low if low == high else None
     return Entrant(
-        f"{mode}, s = {low:g}" if low == high else f"{mode}, s = {low:g} to {high:g}",
+        f"{mode}, s = {low:.3g}" if low == high else f"{mode}, s = {low:.3g} to {high:.3g}",
         runs[0].label(),
         rows,
         evaluations[0],

@@ -77,8 +77,13 @@ def shown(value: float, figure: Figure) -> str:
     if math.isnan(value):
         return "not measured"
     needed = -math.floor(math.log10(abs(value))) if abs(value) > 10**-MOST_DECIMALS else 0
-    unit = "octave" if figure.unit == "octaves" and abs(value) <= 1 else figure.unit
-    return f"{value:.{max(figure.decimals, needed)}f} {unit}".rstrip()
+    unit = "octave" if figure.unit == "octaves" and abs(round(value, figure.decimals)) <= 1 else figure.unit
+    return f"{fixed(value, max(figure.decimals, needed))} {unit}".rstrip()
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Never -0.00."""
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
 def _measured(evaluation: Evaluation) -> dict[str, float]:

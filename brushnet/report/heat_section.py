@@ -7,7 +7,7 @@ from brushnet.report.effects import Cell, Figures, shares
 from brushnet.report.figures import OBJECTIVES, SECONDS
 from brushnet.report.heat import Heat
 from brushnet.report.markup import Html, tag, text
-from brushnet.report.runs import SEED_AXES, Sweep, value_name
+from brushnet.report.runs import Sweep, value_name
 
 
 def heat_section(heats: Sequence[Heat], plot: str) -> Html:
@@ -22,7 +22,7 @@ def heat_section(heats: Sequence[Heat], plot: str) -> Html:
 
 def shares_section(sweep: Sweep, figures: Figures) -> Html:
     """Bars of how much of each objective's variance each axis explains by itself."""
-    axes = [*sweep.factors, *(axis for axis in sweep.axes if axis in SEED_AXES and len(sweep.axes[axis]) > 1)]
+    axes = sweep.explaining
     columns = (*OBJECTIVES, SECONDS)
     found = [shares(sweep.runs, axes, figure, figures) for figure in columns]
     head = tag("tr", tag("th", "axis", scope="col"), [tag("th", each.label, scope="col") for each in columns])

@@ -107,6 +107,12 @@ class Sweep:
         return [axis for axis, values in self.axes.items() if len(values) > 1 and axis not in SEED_AXES]
 
     @property
+    def explaining(self) -> list[str]:
+        """What variance is shared out among: the factors, and the seed where two were measured."""
+        seeds = [axis for axis in self.axes if axis in SEED_AXES]
+        return [*self.factors, *(axis for axis in seeds if len({run.values.get(axis) for run in self.evaluated}) > 1)]
+
+    @property
     def design(self) -> list[str]:
         """The factors but for the painting."""
         return [axis for axis in self.factors if axis not in PAINTING_AXES]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from brushnet.report.effects import Figures
-from brushnet.report.figures import FIGURES, OBJECTIVES, Figure
+from brushnet.report.figures import FIGURES, OBJECTIVES, Figure, fixed
 from brushnet.report.markup import Html, tag, void
 from brushnet.report.pareto import best
 from brushnet.report.runs import FINISHED, SEED_AXES, Run, Sweep
@@ -65,7 +65,7 @@ def _row(
         if column.key in figures:
             cells.append(_number_cell(figures[column.key], column, best=run.name in winners[column.key]))
         elif column.key == "name":
-            cells.append(tag("th", run.name, scope="row"))
+            cells.append(tag("th", run.name, scope="row", title=run.name))
         elif column.key == _FRONT:
             on = run.name in front
             cells.append(tag("td", tag("span", "●", klass="front", title="on the Pareto front") if on else "",
@@ -94,7 +94,7 @@ def _number_cell(value: float, column: _Column, *, best: bool) -> Html:
     if math.isnan(value):
         return tag("td", "-", klass="number", data_value="")
     decimals = next(figure.decimals for figure in FIGURES if figure.key == column.key)
-    shown = f"{value:.{decimals}f}"
+    shown = fixed(value, decimals)
     return tag("td", tag("strong", shown, title="best of its painting") if best else shown,
                klass=f"number {_BEST}" if best else "number", data_value=f"{value:.6g}")  # fmt: skip
 

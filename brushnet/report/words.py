@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from brushnet.report.effects import Figures, Level, grouped, levels, seed_spread, shares
 from brushnet.report.figures import CONTENT, CONTROL, OBJECTIVES, STYLE, Figure, mean, shown
-from brushnet.report.runs import FINISHED, SEED_AXES, Run, Sweep
+from brushnet.report.runs import FINISHED, Run, Sweep
 
 MOST_NAMES = 4
 LARGE_SHARE = 0.05  # of the variance: less is not worth a word
@@ -70,7 +70,7 @@ def verdict(gap: float, spread: float, figure: Figure) -> str:
 
 def variance_sentence(sweep: Sweep, figures: Figures) -> str:
     """How much of each objective's variance each axis explains by itself."""
-    axes = [*sweep.factors, *(axis for axis in sweep.axes if axis in SEED_AXES and len(sweep.axes[axis]) > 1)]
+    axes = sweep.explaining
     sentences = []
     for figure in OBJECTIVES:
         found = {
@@ -85,7 +85,7 @@ def variance_sentence(sweep: Sweep, figures: Figures) -> str:
         less = [axis for axis, share in ranked if f"{axis} explains {share:.0%}" not in told]
         rest = 1 - sum(found.values())
         text = f"Of the variance in {figure.label}, {_and(told)}"
-        text += f"; {_and(less)} less than {LARGE_SHARE:.0%} each" if less else ""
+        text += f"; {_and(less)} less than {LARGE_SHARE:.0%}{' each' if len(less) > 1 else ''}" if less else ""
         text += f"; {rest:.0%} is how they act together, and chance" if rest >= LARGE_SHARE else ""
         sentences.append(f"{text}.")
     return " ".join(sentences)
