@@ -6,4 +6,4 @@ SMALL = [
     *("style.reference_px=96", "style.bank_step_octaves=1", "stroke.min=0.5", "stroke.max=1"),
     *("data.workers=0", "data.val_photos=2"),
 ]
-PATIENCE_SECONDS = 180  # 10 to 40 are usual
+PATIENCE_SECONDS = 600  # 10 to 40 are usual, where nothing else runs
