@@ -28,7 +28,6 @@ from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
 from brushnet.training.base import Base, open_base, resumed_base
-from brushnet.training.cluster import check_cluster
 from brushnet.training.command import whole_command
 from brushnet.training.fork import Origin, open_origin, resumed_origin
 from brushnet.training.identity import Identity, RunIdentity, replaced, saved_identity
@@ -60,7 +59,6 @@ def train(
     if resume_from is not None and is_finished(resume_from, options):
         return
     check_devices(options.accelerator, options.devices)
-    check_cluster(options.devices)
     check_logger(cfg.logger.kind)
     if resume_from is not None:
         check_format(resume_from)

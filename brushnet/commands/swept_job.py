@@ -16,6 +16,7 @@ from brushnet.errors import BrushnetError, Stopped
 from brushnet.stop_signals import ending
 from brushnet.sweeps import gpu, outcome, stop
 from brushnet.sweeps.outcome import Outcome
+from brushnet.training.cluster import check_cluster
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class SweptJob:
         cfg = to_config(composed)
         overrides = HydraConfig.get().overrides.task
         checkpoint = locate(str(out_dir))[1] if (out_dir / "config.yaml").is_file() else None
+        check_cluster(cfg.trainer.devices)
         gpu.take_one(self.gpus, self.sweep_dir)
         from brushnet import build  # torch, seconds: after all that can be refused without it
 

@@ -5,6 +5,7 @@ results of all.
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -48,6 +49,7 @@ def launch(
     from hydra.types import HydraContext
 
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(composed))
+    composed = _without_launcher(composed)
     starts = dict.fromkeys((job.name for job in jobs), 0)
     left = list(jobs)
     while left and not stop.asked(sweep_dir):
@@ -66,6 +68,17 @@ def launch(
         for name in began:
             starts[name] += 1
         left = _unended(left, sweep_dir, lost, starts, again=kind == "joblib" and bool(began))
+
+
+def _without_launcher(composed: Any) -> Any:
+    """A job composes its own configuration, with the default launcher, which does not know the options of this one."""
+    from omegaconf import open_dict
+
+    composed = composed.copy()
+    with open_dict(composed):
+        overrides = composed.hydra.overrides.hydra
+        composed.hydra.overrides.hydra = [each for each in overrides if not re.match(r"\+*hydra[./]launcher\b", each)]
+    return composed
 
 
 def _attempts(jobs: Sequence[SweepJob], sweep_dir: Path) -> dict[str, int]:

@@ -7,7 +7,6 @@ all others and leaves them running. What lives is asked of `squeue`, which every
 
 import importlib.util
 import logging
-import re
 import shutil
 import subprocess
 import time
@@ -99,7 +98,7 @@ def _submit(some: Sequence[Sequence[str]], start: int, hydra_context: Any, confi
     params.pop("_target_")
     setup = params.pop("setup") or []
     function = SlurmTask(**params)
-    function.setup(hydra_context=hydra_context, task_function=task, config=_without_launcher(config))
+    function.setup(hydra_context=hydra_context, task_function=task, config=config)
     executor = _executor({**params, "setup": [*(each for each in setup if each != KILL_BAD_EXIT), KILL_BAD_EXIT]})
     numbers = range(start, start + len(some))
     names = [f"job {number}" for number in numbers]
@@ -112,17 +111,6 @@ def _submit(some: Sequence[Sequence[str]], start: int, hydra_context: Any, confi
         raise BrushnetError(f"Slurm did not take the sweep: {slurm_queue.last_line(str(error))}") from error
     log.info("Slurm job %s: %d jobs; squeue --me shows them", jobs[0].job_id.split("_")[0], len(jobs))
     return [Submitted(job.job_id, job.num_tasks, job.paths.folder, job.paths.stdout) for job in jobs]
-
-
-def _without_launcher(config: Any) -> Any:
-    """A job composes its own configuration, with another launcher, which does not know the options of this one."""
-    from omegaconf import open_dict
-
-    config = config.copy()
-    with open_dict(config):
-        overrides = config.hydra.overrides.hydra
-        config.hydra.overrides.hydra = [each for each in overrides if not re.match(r"[+~]*hydra[./]launcher\b", each)]
-    return config
 
 
 def _executor(params: dict[str, Any]) -> Any:

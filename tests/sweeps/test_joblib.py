@@ -64,7 +64,7 @@ def attempts(sweep):
 
 
 def test_jobs_side_by_side_train_what_each_would_alone(start, tmp_path):
-    said = ended(start(*SWEEP, "trainer.max_steps=4"), 0)
+    said = ended(start(*SWEEP, "trainer.max_steps=4", "hydra.launcher.n_jobs=2"), 0)
     assert "s: 2 of 2 jobs finished" in said
     assert all((tmp_path / "s" / name / "evaluation" / "evaluation.json").is_file() for name in ("seed0", "seed1"))
     ended(start("train", *SMALL, "trainer.max_steps=4", "seed=1", "hydra.run.dir=alone"), 0)

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from omegaconf import OmegaConf
 
 from brushnet.errors import UserError
 from brushnet.sweeps import launch, outcome, stop
@@ -26,8 +27,7 @@ def run(tmp_path, monkeypatch):
                 outcome.write(Outcome(state, code=0, attempts=len(started)), tmp_path / name)
 
         monkeypatch.setattr(launch, "_joblib", one_round)
-        composed = SimpleNamespace(hydra=SimpleNamespace(callbacks=None))
-        monkeypatch.setattr("hydra._internal.callbacks.Callbacks.__init__", lambda *_: None)
+        composed = OmegaConf.create({"hydra": {"callbacks": None, "overrides": {"hydra": []}}})
         launch.launch(
             JOBS,
             kind="joblib",
@@ -75,3 +75,11 @@ def test_launchers_of_others_are_refused():
     composed = SimpleNamespace(hydra=SimpleNamespace(launcher=SimpleNamespace(_target_="x.RayLauncher")))
     with pytest.raises(UserError, match=r"launcher must be one of local, joblib, slurm, got hydra/launcher of x\.Ray"):
         launch.kind_of(composed)
+
+
+def test_jobs_are_not_told_the_options_of_the_launcher():
+    told = ["hydra.launcher.n_jobs=3", "hydra/launcher=joblib", "hydra.sweep.dir=s", "hydra.verbose=true"]
+    composed = OmegaConf.create({"hydra": {"overrides": {"hydra": told}}})
+    OmegaConf.set_struct(composed, True)
+    assert launch._without_launcher(composed).hydra.overrides.hydra == ["hydra.sweep.dir=s", "hydra.verbose=true"]
+    assert composed.hydra.overrides.hydra == told

@@ -224,14 +224,6 @@ def test_a_rank_that_fails_ends_the_others_whatever_else_is_set_up(cluster, monk
     assert params[0]["setup"] == ["module load cuda", "export SLURM_KILL_BAD_EXIT=1"]
 
 
-def test_jobs_are_composed_without_the_options_of_the_launcher(tmp_path):
-    asked = config(tmp_path)
-    given = ["hydra.launcher.timeout_min=5", "hydra/launcher=submitit_slurm", "++hydra.launcher.x=1", "hydra.verbose=1"]
-    asked.hydra.overrides.hydra = given
-    assert slurm._without_launcher(asked).hydra.overrides.hydra == ["hydra.verbose=1"]
-    assert asked.hydra.overrides.hydra == given
-
-
 def test_what_can_be_run_is_not_refused(cluster):
     slurm.check(config(cluster.folder), 1)
     slurm.check(config(cluster.folder, tasks_per_node=2), 2)
