@@ -135,10 +135,10 @@ sys.exit(main())
 @pytest.mark.slow
 def test_stopping_a_job_ends_the_sweep(start, tmp_path):
     process = start("-m", "hydra.sweep.dir=sweep", "seed=1,2")
-    wait_for_steps(tmp_path / "sweep" / "0" / "metrics.csv", process)
+    wait_for_steps(tmp_path / "sweep" / "seed1" / "metrics.csv", process)
     process.send_signal(signal.SIGUSR1)
     ended(process)
-    assert not (tmp_path / "sweep" / "1").exists()
+    assert not (tmp_path / "sweep" / "seed2").exists()
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ _EXAMPLES = """examples:
   brushnet train resume=runs/painting-2026-01-31-120000 --fork loss.style_weight=1
   brushnet train experiment=add_style style.base=MODEL style.files=[new.jpg]
   brushnet train -m stroke=three_octaves,one_octave seed=0,1
+  brushnet train -m sweep=scale_x_layers budget=cpu launcher=joblib
+  brushnet train -m resume=multirun/2026-01-31-120000
   brushnet train --cfg job                         shows every option and its value
 
 A run's folder holds model.safetensors, samples/, metrics.csv, train.log, config.yaml and checkpoints/;
