@@ -61,18 +61,19 @@ def classic(found: Comparison) -> str:
     best = min(found.trained, key=lambda each: each.style(scale))
     others = [f"{each.style(scale):.2f} for {each.name}{_duration(each)}" for each in found.classic]
     reference = min(found.classic, key=lambda each: each.style(scale))
-    beside = _compared(best.style(scale), reference.style(scale))
+    beside = _compared(best.style(scale), reference.style(scale), reference.name)
     return (f"{found.painting} on {found.photo}: at s = {scale:g} style loss is {best.style(scale):.2f} for "
-            f"{best.name} ({best.detail}), {beside} than {reference.name}; {', '.join(others)}.")  # fmt: skip
+            f"{best.name} ({best.detail}), {beside}; {', '.join(others)}.")  # fmt: skip
 
 
-def _compared(value: float, other: float) -> str:
-    """`12% more`, or how many times where that is clearer."""
+def _compared(value: float, other: float, whose: str = "") -> str:
+    """`12% more than X`, or how many times as much where that is clearer; without X where it is plain what is meant."""
     if other <= 0 or abs(value / other - 1) <= SAME:
-        return "no more and no less"
+        return f"about as much as {whose}" if whose else "about as much"
     if value / other > TIMES:
-        return f"{value / other - 1:.1f} times more"
-    return f"{abs(value / other - 1):.0%} {'more' if value > other else 'less'}"
+        return f"{value / other:.1f} times as much{f' as {whose}' if whose else ''}"
+    than = f" than {whose}" if whose else ""
+    return f"{abs(value / other - 1):.0%} {'more' if value > other else 'less'}{than}"
 
 
 def _duration(entrant: Entrant) -> str:

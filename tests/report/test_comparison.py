@@ -51,10 +51,10 @@ def test_words_compare_a_single_scale_and_the_classic_methods() -> None:
     )
     assert "1.00 for fixed, s = 1 (a), 100% more than features; 2.00 for moments in 9 s a picture" in methods.text
     assert (
-        "2.0 times more than features"
+        "3.0 times as much as features"
         in comparison_points(comparisons(runs()[:1], {"waves": classic(features=0.4)}))[0].text
     )
-    assert "no more and no less" in comparison_points(comparisons(runs()[:1], {"waves": classic(features=1.2)}))[0].text
+    assert "about as much as features" in comparison_points(comparisons(runs()[:1], {"waves": classic(features=1.2)}))[0].text
 
 
 def test_without_rivals_there_is_nothing_to_compare() -> None:
