@@ -101,14 +101,16 @@ def build_loggers(cfg: Config, out_dir: Path, *, from_step: int | None) -> list[
     )
 
 
-def evaluate_run(cfg: Config, run_dir: Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+def evaluate_run(
+    cfg: Config, run_dir: Path, *, allow_pipe: bool = False, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
     """Judges the trained run in `run_dir` on its validation photos and writes RUN/evaluation/; see `judge_run`.
 
     Of several paintings the first of `style.files` is judged. By the losses of the default configuration, whatever the
     run minimised. The run's logger is told. Raises BrushnetError.
     """
     model = models.load(run_dir).to(pick_device("cpu" if cfg.trainer.accelerator == "cpu" else "auto"))
-    data = build_data(cfg, allow_pipe=False)
+    data = build_data(cfg, allow_pipe=allow_pipe)
     data.setup("fit")
     painting, meter = _judged_painting(samples.resolve(cfg.style.files[0]), cfg.style.reference_px)
     spec = build_spec(Config())

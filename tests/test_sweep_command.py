@@ -30,7 +30,7 @@ class SweptBuild(Build):
         super().train(cfg, out_dir, **options)
         (out_dir / "model.safetensors").touch()
 
-    def evaluate_run(self, cfg, run_dir, *, progress=None):
+    def evaluate_run(self, cfg, run_dir, *, allow_pipe=False, progress=None):
         if progress:
             progress(1, 2)
         self.judged = (*self.judged, run_dir.name)
@@ -194,7 +194,18 @@ def test_resume_from_another_conf_is_refused(build, tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize(
-    "override", ["hydra/launcher=joblib", "hydra.run.dir=x", "+net.x=1", "~net", "net.width=${oc.env:HOME}"]
+    "override",
+    [
+        "hydra/launcher=joblib",
+        "hydra.run.dir=x",
+        "+net.x=1",
+        "~net",
+        "net.width=${oc.env:HOME}",
+        "experiment='../../evil'",
+        "experiment=../../evil",
+        "net@hydra=slim",
+        "net=slim,johnson",
+    ],
 )
 def test_a_strangers_sweep_can_set_options_of_runs_alone(build, capsys, override):
     build.errors[1] = BrushnetError("failed")
@@ -269,6 +280,7 @@ def test_a_folder_with_a_sweep_or_runs_is_refused(build, capsys):
     assert message in capsys.readouterr().err
     Path("s/sweep.json").unlink()
     assert sweep("seed=2,3") == 2
+    assert "s already holds runs; hydra.sweep.dir=DIR starts a sweep elsewhere" in capsys.readouterr().err
     assert len(build.calls) == 2
 
 
@@ -290,3 +302,58 @@ def test_runs_at_wandb_are_one_group(build):
     assert {call.cfg.logger.group for call in build.calls[2:]} == {"mine"}
     assert cli.main(["train", "-m", "seed=0,1", "hydra.sweep.dir=u"]) == 0
     assert {call.cfg.logger.group for call in build.calls[4:]} == {None}
+
+
+def test_a_folder_that_no_job_can_use_costs_that_job_alone(build, tmp_path, capsys):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "seed0").touch()
+    (tmp_path / "s" / "seed1" / "train.log").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "s" / "seed2").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "s" / "seed3").mkdir()
+    (tmp_path / "s" / "seed3" / "train.log").symlink_to(tmp_path / "elsewhere" / "log")
+    assert sweep("seed=0,1,2,3,4") == 1
+    assert [call.out_dir.name for call in build.calls] == ["seed4"]
+    err = capsys.readouterr().err
+    assert "s: 1 of 5 jobs finished, 4 failed" in err
+    for number, cause in enumerate(("is no folder", "train.log is a folder", "seed2 is a link", "train.log is a link")):
+        assert f"failed: seed{number}: s/seed{number}" in err
+        assert cause in err
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_how_it_goes_on_is_told_with_what_the_launcher_was_told(build, tmp_path, capsys):
+    (tmp_path / "conf").mkdir()
+    build.errors[1] = BrushnetError("failed")
+    options = ["launcher=joblib", "hydra.launcher.n_jobs=1", "--allow-pipe", "--config-dir", "conf"]
+    assert sweep("seed=0,1", "net.width=8", *options) == 1
+    again = "brushnet train --config-dir conf --allow-pipe -m launcher=joblib hydra.launcher.n_jobs=1 resume=s"
+    assert f"continue with: {again}\n" in capsys.readouterr().err
+    assert cli.main(shlex.split(again)[1:]) == 0
+    assert [call.out_dir.name for call in build.calls] == ["seed0", "seed1", "seed0"]
+    assert all(call.allow_pipe for call in build.calls)
+
+
+def test_resume_with_options_but_no_axis_adds_nothing(build, capsys):
+    assert sweep("seed=0,1") == 0
+    before = Path("s/sweep.json").read_bytes()
+    assert cli.main(["train", "-m", "resume=s", "trainer.max_steps=9", "net.width=8"]) == 2
+    message = "e.g. seed=2,3; got no option with several values: trainer.max_steps, net.width"
+    assert message in capsys.readouterr().err
+    assert Path("s/sweep.json").read_bytes() == before
+
+
+def test_one_that_was_killed_before_comes_last(build):
+    assert sweep("seed=0,1,2") == 0
+    outcome.write(outcome.Outcome(outcome.RUNNING), Path("s/seed0"))
+    outcome.write(outcome.Outcome(outcome.FAILED), Path("s/seed1"))
+    assert cli.main(["train", "-m", "resume=s"]) == 0
+    assert [call.out_dir.name for call in build.calls[3:]] == ["seed1", "seed0"]
+
+
+@pytest.mark.parametrize("option", ["sweep=layers", "launcher=joblib"])
+def test_what_is_for_sweeps_needs_m(build, tmp_path, capsys, option):
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(["train", option]) == 2
+    assert f"{option} is for a sweep, which needs -m: brushnet train -m {option} ..." in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before

@@ -28,11 +28,19 @@ def locate(resume: str) -> tuple[Path, Path | None]:
         raise UserError(f"resume must be a run folder or a .ckpt file in one, got {resume}")
     if not (run / "config.yaml").is_file():
         raise UserError(f"resume={resume}: {run} is not a run folder, it has no config.yaml")
-    for written in (*(run / name for name in WRITTEN), *run.glob(LOGS)):
-        special = written.exists() and not (written.is_file() or written.is_dir())  # a pipe would be waited for
-        if written.is_symlink() or special:
-            kind = "a link" if written.is_symlink() else "no plain file"
-            raise UserError(f"resume={resume}: {written} is {kind}; what a run writes must lie in its folder")
+    if elsewhere := written_elsewhere(run):
+        raise UserError(f"resume={resume}: {elsewhere}; what a run writes must lie in its folder")
     if checkpoint is None:
         log.warning("%s was stopped before its first checkpoint: it starts at step 0", run)
     return run, checkpoint
+
+
+def written_elsewhere(run: Path) -> str | None:
+    """What in a folder, perhaps a stranger's, leads out of it or is no plain file: "a/train.log is a link"."""
+    for written in (*(run / name for name in WRITTEN), *run.glob(LOGS)):
+        special = written.exists() and not (written.is_file() or written.is_dir())  # a pipe would be waited for
+        if written.is_symlink():
+            return f"{written} is a link"
+        if special:
+            return f"{written} is no plain file"
+    return None

@@ -68,7 +68,7 @@ class Job:
             given=keys(self.overrides),
         )
         if self.cfg.trainer.evaluate and rank() == 0:
-            build.evaluate_run(self.cfg, out_dir)
+            build.evaluate_run(self.cfg, out_dir, allow_pipe=self.allow_pipe)
 
     def _command_line(self, out_dir: Path) -> str | None:
         typed = command_line(self.overrides, config_dir=self.config_dir, allow_pipe=self.allow_pipe, fork=self.fork)

@@ -54,7 +54,13 @@ def continued(hydra: Any, composed: Any, *, folder: Path) -> Sweep:
     if not asked and not composed.hydra.sweeper.params:
         return known
     digests = {job.digest for job in known.jobs}
-    jobs = _jobs(hydra, composed, _grid(hydra, composed), folder=folder)
+    grid = _grid(hydra, composed)
+    if not grid.axes:
+        raise UserError(
+            f"resume={folder} goes on with the sweep's own jobs, or adds those of further values, e.g. seed=2,3; got "
+            f"no option with several values: {', '.join(asked)}"
+        )
+    jobs = _jobs(hydra, composed, grid, folder=folder)
     more = [job for job in jobs if job.digest not in digests]
     names = names_of([job.values for job in more], taken=[job.name for job in known.jobs])
     return known.with_jobs([replace(job, name=name) for job, name in zip(more, names, strict=True)])
@@ -104,8 +110,12 @@ def _with_own_seed(overrides: Sequence[str], seed: int, name: str) -> list[str]:
 
 def _check_same(hydra: Any, composed: Any, job: SweepJob, folder: Path) -> None:
     """Of a recorded job, whose overrides are looked at as a stranger's: options of a run, and plain values."""
+    groups = hydra.config_loader.list_groups("")
     for text in job.overrides:
-        if re.match(r"[+~]|hydra\b", text) or "${" in text:
+        key, _, value = text.partition("=")
+        group = key.split("@")[0]
+        other = group in groups and (key != group or value not in hydra.config_loader.get_group_options(group))
+        if other or re.match(r"[+~]|hydra\b", text) or "${" in text:
             raise UserError(f"{folder / record.FILE}: {job.name} may hold options of a run alone, got {text:.100}")
     if digest_of(_checked(hydra, composed, repaired(hydra.config_loader, job.overrides))) != job.digest:
         raise UserError(

@@ -43,8 +43,8 @@ class SweptJob:
             return Stopped.exit_code
         out_dir = Path(HydraConfig.get().runtime.output_dir)
         if self.kind == "joblib":
-            stop.watch(self.sweep_dir)
-            return self._recorded(composed, out_dir)
+            with stop.watched(self.sweep_dir):
+                return self._recorded(composed, out_dir)
         with ending():
             return self._recorded(composed, out_dir)
 
@@ -110,7 +110,9 @@ class SweptJob:
         from brushnet import build
 
         try:
-            build.evaluate_run(cfg, out_dir, progress=lambda done, total: self._check_stop())
+            build.evaluate_run(
+                cfg, out_dir, allow_pipe=self.allow_pipe, progress=lambda done, total: self._check_stop()
+            )
         except Stopped:
             raise
         except BrushnetError as error:

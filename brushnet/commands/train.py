@@ -38,10 +38,18 @@ def run(args: Any) -> int:
         if args.fork and args.multirun:
             raise UserError("--fork starts one run, so it cannot be combined with -m; fork=MODEL can")
         if not args.multirun:
+            _check_single(overrides)
             return _single(hydra, args, overrides)
         from brushnet.commands.sweep import sweep
 
         return sweep(hydra, args, overrides)
+
+
+def _check_single(overrides: list[str]) -> None:
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if (key == "sweep" and value != "null") or (key == "launcher" and value != "local"):
+            raise UserError(f"{text} is for a sweep, which needs -m: brushnet train -m {text} ...")
 
 
 def _single(hydra: Any, args: Any, overrides: list[str]) -> int:

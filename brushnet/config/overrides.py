@@ -48,7 +48,8 @@ def _repaired(loader: Any, text: str) -> str:
 def _check_group(loader: Any, group: str, value: str) -> None:
     known = loader.get_group_options(group)
     for each in _swept(value):
-        if re.fullmatch(r"[\w./-]*", each) and each not in known:
+        each = each.strip("'\"")
+        if not re.search(r"[(){}*$]", each) and each not in known:  # what is written otherwise is left to Hydra
             got = each or "nothing"
             raise ConfigError(f"{group} must be one of {', '.join(known)}, got {got}{nearest(each, known)}")
 

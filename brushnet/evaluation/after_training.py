@@ -39,6 +39,7 @@ PHOTOS = 4
 PHOTO_PX = 256  # short side: four photos at seven scales take ten seconds on two CPU cores, at 512 px four times that
 MOST_ENLARGED = 4  # times that the painting's file is: beyond, its strokes are all blur
 QUALITY = 90
+_TAKEN = ("sheet", "painting_s")  # how other pictures of the folder are called
 _FIGURES = (STYLE, CONTENT, SSIM, PALETTE)
 
 Progress = Callable[[int, int], None]  # pictures measured, in all
@@ -125,8 +126,9 @@ def _named(photos: Sequence[tuple[str, Tensor]]) -> list[tuple[str, Tensor]]:
     found: dict[str, Tensor] = {}
     for key, photo in photos:
         plain = re.sub(r"[^\w.-]+", "_", Path(key).stem).strip("._") or "photo"
-        name = plain if plain not in found else f"{plain}-{len(found)}"
-        found[name] = photo
+        plain = f"photo-{plain}" if plain.startswith(_TAKEN) else plain
+        names = (plain, *(f"{plain}-{number}" for number in range(2, len(photos) + 2)))
+        found[next(name for name in names if name not in found)] = photo
     return list(found.items())
 
 

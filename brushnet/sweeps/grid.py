@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from brushnet.errors import UserError
@@ -66,7 +66,7 @@ def grid_of(loader: Any, params: Mapping[str, Any], overrides: Sequence[str]) ->
             raise UserError(f"{key} must be swept over a list of values (a,b,c) or range(...), got an interval")
         if override.is_sweep_override():
             shared.pop(key, None)
-            axes[key] = tuple(dict.fromkeys(override.sweep_string_iterator()))
+            axes[key] = tuple(dict.fromkeys(islice(override.sweep_string_iterator(), MOST_JOBS + 1)))
         else:
             axes.pop(key, None)
             shared[key] = f"{key}={override.get_value_element_as_str()}"
@@ -75,5 +75,5 @@ def grid_of(loader: Any, params: Mapping[str, Any], overrides: Sequence[str]) ->
     for axis in grid.axes:
         count *= len(axis.values)
     if count > MOST_JOBS:
-        raise UserError(f"a sweep may have {MOST_JOBS} jobs at most, got {count}: {', '.join(axes)}")
+        raise UserError(f"a sweep may have {MOST_JOBS} jobs at most, got {count} or more: {', '.join(axes)}")
     return grid

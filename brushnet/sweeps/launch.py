@@ -31,7 +31,10 @@ def kind_of(composed: Any) -> str:
     kind = KINDS.get(target.rsplit(".", 1)[-1])
     if kind is None:
         raise UserError(f"launcher must be one of {', '.join(KINDS.values())}, got hydra/launcher of {target}")
-    return kind
+    if kind == "joblib" and composed.hydra.launcher.n_jobs == 0:
+        raise UserError("hydra.launcher.n_jobs must be a number of jobs at a time, or -1 for all cores, got 0")
+    # One at a time joblib runs in this very process.
+    return "local" if kind == "joblib" and composed.hydra.launcher.n_jobs == 1 else kind
 
 
 def launch(
@@ -51,11 +54,12 @@ def launch(
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(composed))
     composed = _without_launcher(composed)
     starts = dict.fromkeys((job.name for job in jobs), 0)
-    left = list(jobs)
-    while left and not stop.asked(sweep_dir):
+    batches = [list(jobs)]
+    while batches and not stop.asked(sweep_dir):
+        batch = batches.pop(0)
         lost: Mapping[int, str] = {}
-        before = _attempts(left, sweep_dir)
-        chosen = [overrides(job) for job in left]
+        before = _attempts(batch, sweep_dir)
+        chosen = [overrides(job) for job in batch]
         if kind == "local":
             _locally(chosen, context, composed, task)
         elif kind == "joblib":
@@ -64,10 +68,13 @@ def launch(
             from brushnet.sweeps import slurm
 
             lost = slurm.launch(chosen, hydra_context=context, config=composed, task=task)
-        began = [name for name, count in _attempts(left, sweep_dir).items() if count > before[name]]
+        began = {name for name, count in _attempts(batch, sweep_dir).items() if count > before[name]}
         for name in began:
             starts[name] += 1
-        left = _unended(left, sweep_dir, lost, starts, again=kind == "joblib" and bool(began))
+        left = _unended(batch, sweep_dir, lost, starts, again=kind == "joblib" and bool(began))
+        # joblib kills the neighbours of one that is killed: each of them alone tells which it was.
+        alone, waiting = ([job for job in left if (job.name in began) is known] for known in (True, False))
+        batches = [*([job] for job in alone), *([waiting] if waiting else []), *batches]
 
 
 def _without_launcher(composed: Any) -> Any:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-LONGEST = 100  # characters: a folder's name
+LONGEST = 100  # bytes: a folder's name
+NOT_OURS = ("report",)  # what else lies in a sweep's folder
 _DIGEST_CHARS = 6
 
 
@@ -15,8 +16,9 @@ def names_of(jobs: Sequence[Mapping[str, str]], *, taken: Sequence[str] = ()) ->
     plain = [name_of(values) for values in jobs]
     found: list[str] = []
     for values, name in zip(jobs, plain, strict=True):
-        clash = plain.count(name) > 1 or name in taken or len(name) > LONGEST
-        found.append(f"{name[: LONGEST - _DIGEST_CHARS - 1]}-{_digest(values)}" if clash else name)
+        clash = plain.count(name) > 1 or name in (*taken, *NOT_OURS) or len(name.encode()) > LONGEST
+        short = name.encode()[: LONGEST - _DIGEST_CHARS - 1].decode(errors="ignore")
+        found.append(f"{short}-{_digest(values)}" if clash else name)
     return found
 
 

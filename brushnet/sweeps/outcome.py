@@ -41,7 +41,7 @@ def read(folder: Path) -> Outcome | None:
         if state not in STATES or not isinstance(cause, str) or not (code is None or isinstance(code, int)):
             return None
         return Outcome(state, cause, int(content["attempts"]), float(content["seconds"]), code)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -75,7 +75,7 @@ def read(folder: Path) -> Sweep:
         if number != FORMAT:
             raise UserError(f"{path}: written in format {number!r:.20}, this brushnet {__version__} reads {FORMAT}")
         return _sweep(content)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         cause = " ".join(str(error).split())[:200]
         raise UserError(f"{path} is damaged: {type(error).__name__}: {cause}; start another sweep") from error
 

@@ -5,7 +5,6 @@ all others and leaves them running. What lives is asked of `squeue`, which every
 `sacct` only where the job could not tell.
 """
 
-import importlib.util
 import logging
 import shutil
 import subprocess
@@ -40,8 +39,6 @@ class Submitted:
 
 def check(config: Any, devices: int) -> None:
     """UserError where `hydra.launcher` cannot run a job of so many `trainer.devices`, or there is no Slurm here."""
-    if not _installed("hydra_plugins.hydra_submitit_launcher"):
-        raise UserError("launcher=slurm needs the package hydra-submitit-launcher: pip install 'brushnet[sweep]'")
     missing = [name for name in ("sbatch", "srun", "squeue", "scancel") if shutil.which(name) is None]
     if missing:
         raise UserError(
@@ -56,13 +53,6 @@ def check(config: Any, devices: int) -> None:
             "hydra.launcher.tasks_per_node must be trainer.devices, one process for each device, got "
             f"{tasks} and {devices}"
         )
-
-
-def _installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # nor the package that it would be in
-        return False
 
 
 def launch(job_overrides: Sequence[Sequence[str]], *, hydra_context: Any, config: Any, task: Any) -> dict[int, str]:

@@ -23,6 +23,7 @@ POLL_SECONDS = 0.5
 REPEAT_SECONDS = 1.0
 
 _watched: set[Path] = set()
+_in_hand = threading.Event()  # a job of this process
 
 
 def ask(sweep_dir: Path) -> None:
@@ -52,38 +53,46 @@ def marked(sweep_dir: Path) -> Iterator[None]:
             with suppress(OSError):
                 os.write(2, b"brushnet: stopping the sweep: jobs in hand are saved first; again to stop at once\n")
         elif number in AT_ONCE_WHEN_REPEATED and now - first_at[0] > SAME_SECONDS:
-            for process in active_children():
-                process.kill()
+            for process in active_children():  # not kill(): loky's processes have none
+                with suppress(OSError):
+                    os.kill(process.pid or 0, signal.SIGKILL)
             os._exit(Stopped.exit_code)
 
     with handled_by(stop):
         yield
 
 
-def watch(sweep_dir: Path) -> None:
-    """In a process that runs jobs: signals end it no more, but a training in it stops where the marker is left.
+@contextmanager
+def watched(sweep_dir: Path) -> Iterator[None]:
+    """Around a job in a process of a launcher: signals end it no more, but its training stops where the marker is left.
 
-    It also stops when the process that started this one is gone, which would else wait for its results.
+    It also stops when the process that started this one is gone, and this one ends then: nobody waits for it.
     """
-    for number in SIGNALS:  # not ignored: a training would take that for `nohup`
-        signal.signal(number, _nothing)
-    if sweep_dir in _watched:
-        return
-    _watched.add(sweep_dir)
-    parent = os.getppid()
+    for number in SIGNALS:
+        # Not ignored, and what `nohup` has ignored stays so: a training looks at that.
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _nothing)
+    if sweep_dir not in _watched:
+        _watched.add(sweep_dir)
+        threading.Thread(target=_look, args=(sweep_dir, os.getppid()), name="sweep", daemon=True).start()
+    _in_hand.set()
+    try:
+        yield
+    finally:
+        _in_hand.clear()
 
-    def look() -> None:
-        while True:
-            if os.getppid() != parent:
-                ask(sweep_dir)
-            if asked(sweep_dir):
-                # Again and again, as nobody listens while a training is prepared. One that stops does not mind.
-                os.kill(os.getpid(), getattr(signal, "SIGUSR1", signal.SIGTERM))
-                time.sleep(REPEAT_SECONDS)
-            else:
-                time.sleep(POLL_SECONDS)
 
-    threading.Thread(target=look, name="sweep", daemon=True).start()
+def _look(sweep_dir: Path, parent: int) -> None:
+    while True:
+        orphan = os.getppid() != parent
+        if orphan and not _in_hand.is_set():
+            os._exit(Stopped.exit_code)
+        if orphan or asked(sweep_dir):
+            # Again and again, as nobody listens while a training is prepared. One that stops does not mind.
+            os.kill(os.getpid(), getattr(signal, "SIGUSR1", signal.SIGTERM))
+            time.sleep(REPEAT_SECONDS)
+        else:
+            time.sleep(POLL_SECONDS)
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

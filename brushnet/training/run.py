@@ -237,7 +237,6 @@ _NOISE = (
     ".*no pre-optimization state was saved.*",  # ours is the state after the step, on purpose
     ".*number of training batches.*",
     ".*module\\(s\\) in eval mode at the start of training.*",  # the averaged network
-    ".*The `srun` command is available on your system but is not used.*",  # a login node, or one process of its own
 )
 
 

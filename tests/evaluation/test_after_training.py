@@ -40,14 +40,14 @@ def test_every_photo_is_painted_and_measured_at_every_scale(run, save_model, pai
     found = run(save_model(), progress=lambda done, total: shown.append((done, total)))
     scales = scales_for(painting)
     assert [(row["photo"], row["stroke"]) for row in found["rows"]] == [
-        (photo, scale) for photo in ("a", "a-1") for scale in scales
+        (photo, scale) for photo in ("a", "a-2") for scale in scales
     ]
     assert shown == [(number, 2 * len(scales)) for number in range(1, 2 * len(scales) + 1)]
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == found
     pictures = {row["picture"] for row in found["rows"]}
     assert all(images.read(tmp_path / "out" / name).shape[-2:] == (64, 80) for name in pictures)
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"a.jpg", "a-1.jpg", "painting_s1.00.jpg", "sheet.jpg", "control.png"} <= written
+    assert {"a.jpg", "a-2.jpg", "painting_s1.00.jpg", "sheet.jpg", "control.png"} <= written
     assert [row["seen"] for row in found["rows"][: len(scales)]] == [0.5 <= scale <= 2 for scale in scales]
 
 
@@ -60,7 +60,7 @@ def test_a_request_beyond_the_trained_range_is_its_end(run, save_model):
 
 def test_a_model_that_is_not_told_is_measured_with_its_one_picture(run, save_model):
     found = run(save_model(mode="fixed", low=2.0, high=2.0))
-    assert {row["picture"] for row in found["rows"]} == {"a_s2.00.jpg", "a-1_s2.00.jpg"}
+    assert {row["picture"] for row in found["rows"]} == {"a_s2.00.jpg", "a-2_s2.00.jpg"}
     assert {row["stroke"] for row in found["rows"] if row["seen"]} == {2.0}
     assert found["summary"]["slope"] == pytest.approx(0, abs=1e-9)
     assert found["summary"]["seen_style_loss"] == pytest.approx(
@@ -97,3 +97,9 @@ def test_a_scale_at_the_end_of_the_range_is_itself(save_model, place):
     model = models.load(save_model(low=0.35, high=2.8))
     low, high = model.stroke_range
     assert [fitting(model, scale) for scale in (0.1, 0.35, 2.8, 5.0)] == [low, 0.35, 2.8, high]
+
+
+def test_photos_have_names_of_their_own_whatever_they_are_called():
+    names = ["a/sheet.jpg", "painting_s1.00.png", "x", "x-2", "b/x", "...", "ü ö"]
+    found = [name for name, _ in after_training._named([(name, torch.zeros(1)) for name in names])]
+    assert found == ["photo-sheet", "photo-painting_s1.00", "x", "x-2", "x-3", "photo", "ü_ö"]

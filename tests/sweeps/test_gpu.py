@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from brushnet.errors import BrushnetError
 from brushnet.sweeps import gpu
 
 
@@ -44,8 +43,7 @@ def test_without_gpus_nothing_is_taken(tmp_path):
 
 def test_where_all_are_taken_the_job_says_so(tmp_path):
     gpu.take_one(("0",), tmp_path)
-    code = "import sys; from pathlib import Path; from brushnet.sweeps import gpu\n"
-    code += "try:\n    gpu.take_one(('0',), Path(sys.argv[1]))\nexcept gpu.BrushnetError as error:\n    print(error)"
+    code = "import sys; from pathlib import Path; from brushnet import errors; from brushnet.sweeps import gpu\n"
+    code += "try:\n    gpu.take_one(('0',), Path(sys.argv[1]))\nexcept errors.BrushnetError as error:\n    print(error)"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout == "all 1 GPUs are taken by other jobs of the sweep\n"
-    assert issubclass(gpu.BrushnetError, BrushnetError)

@@ -54,7 +54,8 @@ def test_ranges_are_lists_and_intervals_are_refused(loader):
 
 
 def test_a_sweep_without_end_is_refused(loader):
-    with pytest.raises(
-        UserError, match=r"a sweep may have 10000 jobs at most, got 100000000: seed, trainer\.max_steps"
-    ):
+    message = r"a sweep may have 10000 jobs at most, got 100000000 or more: seed, trainer\.max_steps"
+    with pytest.raises(UserError, match=message):
         grid_of(loader, {}, ["seed=range(0,10000)", "trainer.max_steps=range(1,10001)"])
+    with pytest.raises(UserError, match=r"a sweep may have 10000 jobs at most, got 10001 or more: seed"):
+        grid_of(loader, {}, ["seed=range(0,100000000000)"])  # not unfolded

@@ -54,7 +54,9 @@ def wait_for_steps(sweep, process):
 
 
 def workers(process):
-    listed = subprocess.run(["ps", "-s", str(process.pid), "-o", "pid=,stat=,args="], capture_output=True, text=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-s", str(process.pid), "-o", "pid=,stat=,args="], capture_output=True, text=True
+    )
     found = [line.split(None, 2) for line in listed.stdout.splitlines() if "LokyProcess" in line]
     return [int(pid) for pid, state, _ in found if not state.startswith("Z")]
 
@@ -97,8 +99,8 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(start, tmp_path, whole_gro
 
 
 @pytest.mark.slow
-def test_no_job_outlives_a_sweep_that_was_killed(start, tmp_path):
-    process = start(*SWEEP, "trainer.max_steps=100000")
+def test_no_job_outlives_a_sweep_that_was_killed_and_it_goes_on(start, tmp_path):
+    process = start(*SWEEP, "trainer.max_steps=40", "trainer.checkpoint_every_steps=2")
     wait_for_steps(tmp_path / "s", process)
     process.kill()
     process.wait()
@@ -107,3 +109,17 @@ def test_no_job_outlives_a_sweep_that_was_killed(start, tmp_path):
         assert time.monotonic() < until
         time.sleep(0.2)
     assert {outcome.read(tmp_path / "s" / name).state for name in ("seed0", "seed1")} == {"stopped"}
+    ended(start("train", "-m", "launcher=joblib", "resume=s"), 0)
+    assert {outcome.read(tmp_path / "s" / name).state for name in ("seed0", "seed1")} == {"finished"}
+    assert attempts(tmp_path / "s") == {"seed0": 2, "seed1": 2}
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_ends_it_at_once(start, tmp_path):
+    process = start(*SWEEP, "trainer.max_steps=100000")
+    wait_for_steps(tmp_path / "s", process)
+    for _ in range(2):
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+    ended(process, 3)
+    assert workers(process) == []

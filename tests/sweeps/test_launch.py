@@ -23,6 +23,9 @@ def run(tmp_path, monkeypatch):
         def one_round(chosen, *_):
             started.append([each[0] for each in chosen])
             for name, state in rounds[len(started) - 1].items():
+                if state == "stop":
+                    stop.ask(tmp_path)
+                    continue
                 (tmp_path / name).mkdir(exist_ok=True)
                 outcome.write(Outcome(state, code=0, attempts=len(started)), tmp_path / name)
 
@@ -46,18 +49,22 @@ def test_each_job_is_started_once_where_all_goes_well(run):
     assert run({"a": "finished", "b": "failed", "c": "finished"}) == [["a", "b", "c"]]
 
 
-def test_what_was_killed_and_what_never_began_is_started_again(run, tmp_path):
-    assert run({"a": "finished", "b": "running"}, {"b": "finished", "c": "finished"}) == [["a", "b", "c"], ["b", "c"]]
+def test_what_was_killed_is_started_again_alone_and_then_what_never_began(run, tmp_path):
+    assert run({"a": "finished", "b": "running"}, {"b": "finished"}, {"c": "finished"}) == [
+        ["a", "b", "c"],
+        ["b"],
+        ["c"],
+    ]
     assert outcome.read(tmp_path / "b").state == "finished"
 
 
-def test_what_is_killed_twice_has_failed(run, tmp_path):
-    rounds = ({"a": "running", "b": "running"}, {"a": "running", "b": "finished"}, {"c": "finished"})
-    assert run(*rounds) == [["a", "b", "c"], ["a", "b", "c"], ["c"]]
+def test_what_is_killed_twice_has_failed_and_its_neighbour_has_not(run, tmp_path):
+    rounds = ({"a": "running", "b": "running"}, {"a": "running"}, {"b": "finished"}, {"c": "finished"})
+    assert run(*rounds) == [["a", "b", "c"], ["a"], ["b"], ["c"]]
     assert outcome.read(tmp_path / "a") == Outcome(
         "failed", "killed from outside, or out of memory", attempts=2, code=1
     )
-    assert outcome.read(tmp_path / "c").state == "finished"
+    assert outcome.read(tmp_path / "b").state == outcome.read(tmp_path / "c").state == "finished"
 
 
 def test_a_job_that_cannot_even_begin_is_not_tried_for_ever(run, tmp_path):
@@ -65,16 +72,27 @@ def test_a_job_that_cannot_even_begin_is_not_tried_for_ever(run, tmp_path):
     assert outcome.read(tmp_path / "c").cause == "killed from outside, or out of memory"
 
 
-def test_nothing_is_started_again_after_a_stop(run, tmp_path, monkeypatch):
-    stop.ask(tmp_path)
-    assert run({"a": "running"}) == []
-    assert outcome.read(tmp_path / "a") is None
+def test_nothing_is_started_after_a_stop_nor_again(run, tmp_path):
+    assert run({"a": "finished", "b": "running", "": "stop"}) == [["a", "b", "c"]]
+    assert outcome.read(tmp_path / "b").state == "running"  # and has not failed
+    assert run() == []
 
 
 def test_launchers_of_others_are_refused():
-    composed = SimpleNamespace(hydra=SimpleNamespace(launcher=SimpleNamespace(_target_="x.RayLauncher")))
     with pytest.raises(UserError, match=r"launcher must be one of local, joblib, slurm, got hydra/launcher of x\.Ray"):
-        launch.kind_of(composed)
+        launch.kind_of(asked("x.RayLauncher"))
+
+
+def test_joblib_with_one_job_at_a_time_is_this_process():
+    assert launch.kind_of(asked("x.JoblibLauncher", n_jobs=2)) == "joblib"
+    assert launch.kind_of(asked("x.JoblibLauncher", n_jobs=-1)) == "joblib"
+    assert launch.kind_of(asked("x.JoblibLauncher", n_jobs=1)) == "local"
+    with pytest.raises(UserError, match=r"hydra\.launcher\.n_jobs must be a number of jobs at a time, .* got 0"):
+        launch.kind_of(asked("x.JoblibLauncher", n_jobs=0))
+
+
+def asked(target, **options):
+    return SimpleNamespace(hydra=SimpleNamespace(launcher=SimpleNamespace(_target_=target, **options)))
 
 
 def test_jobs_are_not_told_the_options_of_the_launcher():

@@ -28,9 +28,13 @@ texts = st.text(max_size=150)
 def test_names_are_different_folders_whatever_the_values(jobs):
     names = names_of(jobs)
     assert len(set(names)) == len(jobs)
-    assert all(re.fullmatch(r"[\w.+-]+", name) and len(name) <= LONGEST and name[0] != "." for name in names)
+    assert all(re.fullmatch(r"[\w.+-]+", name) and len(name.encode()) <= LONGEST and name[0] != "." for name in names)
 
 
 def test_taken_names_are_left_alone():
     assert names_of([{"stroke": "half"}], taken=["half"])[0].startswith("half-")
     assert names_of([{"stroke": "half"}], taken=["fixed"]) == ["half"]
+
+
+def test_no_job_lies_where_the_report_will():
+    assert names_of([{"stroke": "report"}])[0].startswith("report-")

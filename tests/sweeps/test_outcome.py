@@ -14,11 +14,15 @@ def test_an_outcome_is_read_as_it_was_written(tmp_path):
     assert outcome.read(tmp_path) == ended
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "{", "7", "[" * 100_000, json.dumps({"state": "well", "cause": "", "attempts": 1, "seconds": 1}),
-     json.dumps({"state": "failed", "cause": 7, "attempts": 1, "seconds": 1}), " " * 200_000],
-)  # fmt: skip
+DAMAGED = [
+    {"state": "well", "cause": "", "attempts": 1, "seconds": 1},
+    {"state": "failed", "cause": 7, "attempts": 1, "seconds": 1},
+    {"state": "failed", "cause": "", "attempts": float("inf"), "seconds": 1},
+    {"state": "failed", "cause": "", "attempts": 1, "seconds": 10**400},
+]
+
+
+@pytest.mark.parametrize("text", ["", "{", "7", "[" * 100_000, " " * 200_000, *map(json.dumps, DAMAGED)])
 def test_a_damaged_one_counts_as_none(tmp_path, text):
     assert outcome.read(tmp_path) is None
     (tmp_path / "job.json").write_text(text)

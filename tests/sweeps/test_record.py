@@ -49,6 +49,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path, name):
         lambda content: content.update(jobs=[1]),
         lambda content: content.update(axes=[]),
         lambda content: content.update(seed="x"),
+        lambda content: content.update(seed=float("inf")),
         lambda content: content.update(jobs=content["jobs"] * 2),
         lambda content: content["jobs"][0].update(overrides=[1]),
     ],

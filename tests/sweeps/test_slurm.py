@@ -249,17 +249,6 @@ def test_a_machine_without_slurm_is_refused(tmp_path, monkeypatch):
         slurm.check(config(tmp_path), 1)
 
 
-def test_a_missing_package_is_named_with_what_installs_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(slurm, "_installed", lambda module: False)
-    with pytest.raises(UserError, match=r"needs the package hydra-submitit-launcher: pip install 'brushnet\[sweep\]'"):
-        slurm.check(config(tmp_path), 1)
-
-
-def test_packages_are_looked_for_without_importing_them():
-    assert not slurm._installed("no_such.package")
-    assert slurm._installed("hydra_plugins.hydra_submitit_launcher")
-
-
 def test_parameters_go_to_submitit_under_its_names(tmp_path, monkeypatch):
     import submitit
 

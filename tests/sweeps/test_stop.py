@@ -32,13 +32,14 @@ def test_a_signal_leaves_the_marker_and_ends_nothing(tmp_path, capfd):
 
 
 SECOND = """
-import os, signal, sys, time, multiprocessing
+import os, signal, sys, time
 from pathlib import Path
+from joblib.externals.loky import get_reusable_executor
 from brushnet.sweeps import stop
-child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
 with stop.marked(Path(sys.argv[1])):
-    child.start()
-    print(child.pid, flush=True)
+    workers = get_reusable_executor(max_workers=1)
+    print(workers.submit(os.getpid).result(), flush=True)
+    workers.submit(time.sleep, 60)
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.3)
     os.kill(os.getpid(), signal.SIGINT)
@@ -47,9 +48,7 @@ with stop.marked(Path(sys.argv[1])):
 
 
 def test_a_second_one_ends_all_at_once(tmp_path):
-    (tmp_path / "second.py").write_text(f"if __name__ == '__main__':\n{SECOND.replace(chr(10), chr(10) + '    ')}")
-    command = [sys.executable, str(tmp_path / "second.py"), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", SECOND, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 3, done.stderr
     until = time.monotonic() + 10
     while _there(int(done.stdout)):
@@ -69,26 +68,39 @@ WATCHED = """
 import signal, sys, time
 from pathlib import Path
 from brushnet.sweeps import stop
-stop.watch(Path(sys.argv[1]))
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-    signal.raise_signal(number)
-got = []
-signal.signal(signal.SIGUSR1, lambda *_: got.append(1))
-print("ready", flush=True)
-while len(got) < 2:
-    time.sleep(0.05)
-print("asked twice", flush=True)
+with stop.watched(Path(sys.argv[1])):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.raise_signal(number)
+    got = []
+    signal.signal(signal.SIGUSR1, lambda *_: got.append(1))
+    print("ready", flush=True)
+    while len(got) < 2:
+        time.sleep(0.05)
+    print("asked twice", flush=True)
+time.sleep(60)
+"""
+STARTER = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, '-c', sys.argv[1], sys.argv[2]])
+time.sleep(60)
 """
 
 
 @pytest.mark.parametrize("how", ["marker", "parent"])
 def test_a_training_is_asked_again_and_again_until_it_hears(tmp_path, how):
-    starter = "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', sys.argv[1], sys.argv[2]])\n"
-    starter += "time.sleep(60)"
-    command = [sys.executable, "-c", starter, WATCHED, str(tmp_path)]
+    command = [sys.executable, "-c", STARTER, WATCHED, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout.readline() == "ready\n"
         stop.ask(tmp_path) if how == "marker" else parent.kill()
         assert parent.stdout.readline() == "asked twice\n"
         parent.kill()
-    assert stop.asked(tmp_path)  # where the parent is gone, its other processes shall know
+        assert parent.stdout.readline() == ""  # without a parent and a job it ends, and closes its output
+    assert stop.asked(tmp_path) == (how == "marker")  # an orphan leaves no marker: the next sweep is not its own
+
+
+def test_what_nohup_has_ignored_stays_ignored(tmp_path):
+    code = "import signal, sys; from pathlib import Path; from brushnet.sweeps import stop\n"
+    code += "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    code += "with stop.watched(Path(sys.argv[1])): print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
