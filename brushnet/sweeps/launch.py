@@ -99,6 +99,7 @@ def _locally(chosen: Sequence[list[str]], context: Any, composed: Any, task: Any
 
 
 def _joblib(chosen: Sequence[list[str]], context: Any, composed: Any, task: Any, sweep_dir: Path) -> None:
+    from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     with stop.marked(sweep_dir):
@@ -106,6 +107,8 @@ def _joblib(chosen: Sequence[list[str]], context: Any, composed: Any, task: Any,
             _launcher(context, composed, task).launch(chosen, initial_job_idx=0)
         except BrokenProcessPool as error:  # one was killed, and joblib has killed the others
             log.warning("a process of the sweep was killed: %s", (str(error).splitlines() or [""])[0])
+        # Here, where signals are answered: it would wait for further jobs, and be waited for as Python ends.
+        get_reusable_executor(reuse=True).shutdown(wait=True)
 
 
 def _launcher(context: Any, composed: Any, task: Any) -> Any:

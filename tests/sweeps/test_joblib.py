@@ -92,7 +92,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(start, tmp_path, whole_gro
     (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT if whole_group else signal.SIGTERM)
     said = ended(process, 3)
     assert "stopping the sweep: jobs in hand are saved first" in said
-    assert "continue with: brushnet train -m resume=s" in said
+    assert "continue with: brushnet train -m launcher=joblib resume=s" in said
     assert workers(process) == []
     assert {outcome.read(tmp_path / "s" / name).state for name in ("seed0", "seed1")} == {"stopped"}
     assert all((tmp_path / "s" / name / "checkpoints" / "last.ckpt").is_file() for name in ("seed0", "seed1"))
@@ -116,10 +116,11 @@ def test_no_job_outlives_a_sweep_that_was_killed_and_it_goes_on(start, tmp_path)
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_ends_it_at_once(start, tmp_path):
-    process = start(*SWEEP, "trainer.max_steps=100000")
+    process = start(*SWEEP, "trainer.max_steps=100000", "trainer.batch_size=64")  # a step takes longer than the pause
     wait_for_steps(tmp_path / "s", process)
     for _ in range(2):
         os.kill(process.pid, signal.SIGINT)
         time.sleep(0.3)
-    ended(process, 3)
+    said = ended(process, 3)
+    assert "jobs finished" not in said
     assert workers(process) == []
