@@ -15,7 +15,6 @@ from brushnet.config.saved import command_of
 from brushnet.config.schema import Config
 from brushnet.errors import Stopped, UserError
 from brushnet.stop_signals import ending
-from brushnet.training.cluster import check_cluster
 
 LOG_NAME = "train.log"  # Hydra names it after the task
 
@@ -56,7 +55,6 @@ class Job:
             _remove_unused(out_dir.resolve(), self.existing)
 
     def _train(self, out_dir: Path) -> None:
-        check_cluster(self.cfg.trainer.devices)
         from brushnet import build  # torch, seconds: after all that can be refused without it
 
         build.train(

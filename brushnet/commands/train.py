@@ -16,6 +16,7 @@ from brushnet.config.overrides import quote, repaired
 from brushnet.config.saved import to_yaml
 from brushnet.errors import UserError
 from brushnet.stop_signals import ignore
+from brushnet.training.cluster import check_cluster
 
 
 def add_arguments(parser: Parser) -> None:
@@ -65,6 +66,7 @@ def _single(hydra: Any, args: Any, overrides: list[str]) -> int:
     if args.cfg:
         hydra.show_cfg(CONFIG_NAME, overrides, cfg_type=args.cfg, package=None)
         return 0
+    check_cluster(cfg.trainer.devices)
     if checkpoint is None and rank() == 0 and holds_run(run_dir):
         raise UserError(
             f"{run_dir} already holds a run: resume={run_dir} continues it, hydra.run.dir=DIR starts another"

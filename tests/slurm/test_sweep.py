@@ -134,7 +134,7 @@ def test_ctrl_c_ends_all_jobs_and_leaves_a_sweep_that_can_be_resumed(sweep):
     (sweep.folder / "sweep" / "go").touch()
     code, said = sweep.ended(process)
     assert code == 3, said
-    assert "continue with: brushnet train -m resume=sweep" in said
+    assert "continue with: brushnet train -m launcher=slurm " in said
     assert sweep.job("seed0")["state"] == "stopped"
     assert not (sweep.folder / "sweep" / "seed1").exists()
     code, said = sweep.resume()
