@@ -53,9 +53,8 @@ def sweep(hydra: Any, args: Any, overrides: list[str]) -> int:
 
 
 def _run(hydra: Any, args: Any, overrides: Sequence[str], found: Sweep, folder: Path) -> int:
-    composed = compose_all(
-        hydra, [*_of_hydra(overrides), f"hydra.sweep.dir={quote(folder)}", "hydra.mode=MULTIRUN"], sweep=True
-    )
+    told = [*_of_hydra(overrides), f"hydra.sweep.dir={quote(folder)}", "hydra.mode=MULTIRUN"]
+    composed = compose_all(hydra, told, sweep=True)
     kind = launch.kind_of(composed)
     gpus = _gpus(hydra, overrides) if kind == "joblib" else ()
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,9 +64,8 @@ def _run(hydra: Any, args: Any, overrides: Sequence[str], found: Sweep, folder: 
         left = [job for job in found.jobs if not outcome.is_finished(folder / job.name)]
         unusable = {job.name: cause for job in left if (cause := _unusable(folder / job.name))}
         left = [job for job in left if job.name not in unusable]
-        left.sort(
-            key=lambda job: _was_killed(folder / job.name)
-        )  # last, or one that ends this process is the first again
+        # What was killed comes last: it may have been the job's own doing, and end this process again.
+        left.sort(key=lambda job: _was_killed(folder / job.name))
         done = len(found.jobs) - len(left) - len(unusable)
         log.info("%d jobs to run in %s%s", len(left), folder, f"; {done} are finished" if done else "")
         launch.launch(

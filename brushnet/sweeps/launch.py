@@ -54,7 +54,7 @@ def launch(
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(composed))
     composed = _without_launcher(composed)
     starts = dict.fromkeys((job.name for job in jobs), 0)
-    batches = [list(jobs)]
+    batches = [list(jobs)] if jobs else []
     while batches and not stop.asked(sweep_dir):
         batch = batches.pop(0)
         lost: Mapping[int, str] = {}

@@ -17,7 +17,7 @@ JOBS = [SweepJob(name, (f"net.width={place + 8}",), {}, name) for place, name in
 def run(tmp_path, monkeypatch):
     """Runs JOBS with joblib's rounds: each call takes what one round leaves in the folders."""
 
-    def begin(*rounds):
+    def begin(*rounds, jobs=JOBS):
         started = []
 
         def one_round(chosen, *_):
@@ -32,7 +32,7 @@ def run(tmp_path, monkeypatch):
         monkeypatch.setattr(launch, "_joblib", one_round)
         composed = OmegaConf.create({"hydra": {"callbacks": None, "overrides": {"hydra": []}}})
         launch.launch(
-            JOBS,
+            jobs,
             kind="joblib",
             sweep_dir=tmp_path,
             overrides=lambda job: [job.name],
@@ -47,6 +47,10 @@ def run(tmp_path, monkeypatch):
 
 def test_each_job_is_started_once_where_all_goes_well(run):
     assert run({"a": "finished", "b": "failed", "c": "finished"}) == [["a", "b", "c"]]
+
+
+def test_where_there_is_nothing_to_do_no_launcher_is_asked(run):
+    assert run(jobs=[]) == []
 
 
 def test_what_was_killed_is_started_again_alone_and_then_what_never_began(run, tmp_path):
