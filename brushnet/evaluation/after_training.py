@@ -18,6 +18,7 @@ from torch import Tensor
 from brushnet import __version__, images
 from brushnet.evaluation.judge import CONTENT, PALETTE, SSIM, STYLE, Judge
 from brushnet.evaluation.records import without_nan
+from brushnet.evaluation.request import MOST_ENLARGED
 from brushnet.evaluation.sheet import Sheet
 from brushnet.evaluation.systems import TOLERANCE
 from brushnet.files import write_whole
@@ -37,7 +38,6 @@ SHEET, CONTROL = "sheet.jpg", "control.png"
 SCALES = (0.35, 0.5, 0.71, 1.0, 1.41, 2.0, 2.8)
 PHOTOS = 4
 PHOTO_PX = 256  # short side: four photos at seven scales take ten seconds on two CPU cores, at 512 px four times that
-MOST_ENLARGED = 4  # times that the painting's file is: beyond, its strokes are all blur
 QUALITY = 90
 _TAKEN = ("sheet", "painting_s")  # how other pictures of the folder are called
 _FIGURES = (STYLE, CONTENT, SSIM, PALETTE)
@@ -102,8 +102,9 @@ def told(found: Mapping[str, Any], out: Path) -> Evaluated:
     """For a logger, of the figures those that could be measured."""
     figures = {name: value for name, value in found["summary"].items() if value is not None and math.isfinite(value)}
     for scale in found["scales"]:
-        losses = [row[STYLE] for row in found["rows"] if row["stroke"] == scale]
-        figures[f"{STYLE}_s{labels([scale])[0]}"] = sum(losses) / len(losses)
+        losses = [row[STYLE] for row in found["rows"] if row["stroke"] == scale and row[STYLE] is not None]
+        if losses:
+            figures[f"{STYLE}_s{labels([scale])[0]}"] = sum(losses) / len(losses)
     return Evaluated(figures, found["rows"], {"control": out / CONTROL, "sheet": out / SHEET})
 
 

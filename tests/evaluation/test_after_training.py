@@ -77,8 +77,12 @@ def test_what_cannot_be_measured_is_null_and_told_to_no_logger(run, save_model, 
     found = run(save_model())
     assert found["summary"]["unseen_error_octaves"] is not None
     found["summary"]["slope"] = None
+    for row in found["rows"]:
+        if row["stroke"] == 2.0:
+            row["style_loss"] = None
     evaluated = told(found, tmp_path)
     assert "slope" not in evaluated.figures
+    assert "style_loss_s2.00" not in evaluated.figures
     assert all(math.isfinite(value) for value in evaluated.figures.values())
     assert evaluated.figures["style_loss_s1.00"] == pytest.approx(
         sum(row["style_loss"] for row in found["rows"] if row["stroke"] == 1.0) / 2
