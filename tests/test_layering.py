@@ -30,6 +30,8 @@ ORDER = [
     ["distill"],
     ["training"],
     ["inference"],
+    ["export"],
+    ["web"],
     ["report"],
     ["baselines"],  # above training, whose loss they minimise
     ["evaluation"],
