@@ -5,6 +5,7 @@ styles (paintings), n those of them that a sample mixes, E embedding, A affine v
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,23 @@ from torch.nn import functional as F
 Moments = tuple[Tensor, Tensor]  # mean and variance of the features, each (B or 1, C, 1, 1)
 
 FREQUENCIES = 4
+
+
+class Carried(NamedTuple):
+    """Moments of consecutive frames: a mean over those of the batch and those that the frame before it was given.
+
+    So that statistics can be held over a video's time in one pass: `shares`, (B, 1 + B), say how much of `before`
+    (each 1, C, 1, 1) and of each frame's own counts for each frame; rows sum to 1.
+    """
+
+    before: Moments
+    shares: Tensor
+
+    def with_own(self, own: Moments) -> Moments:
+        mean, var = (
+            torch.einsum("bf,fcij->bcij", self.shares, torch.cat(pair)) for pair in zip(self.before, own, strict=True)
+        )
+        return mean, var
 
 
 def fourier_octaves(log2_stroke_B1hw: Tensor) -> Tensor:

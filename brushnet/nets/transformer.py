@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brushnet.nets.condition import ConditionEmbedding, Moments, conditional_instance_norm, feature_moments
+from brushnet.nets.condition import Carried, ConditionEmbedding, Moments, conditional_instance_norm, feature_moments
 
 STRIDE = 4  # the encoder's; the trunk's is STRIDE * s where it is scaled
 FINEST = 0.5  # stroke scale below which the trunk gets no finer: at 0.35 it would cost twice as much again
@@ -31,6 +31,7 @@ SAME_OCTAVES = 1e-3  # range of a map that is one scale: resizing and smoothing 
 T = TypeVar("T")
 Affine = tuple[Tensor, Tensor]
 Normed = tuple[Tensor, list[Moments]]  # features, and the moments that they were normalised by
+Known = Moments | Carried  # what a norm layer is given: moments to use, or those to carry on with its own
 
 
 class Conv(nn.Conv2d):
@@ -91,14 +92,25 @@ class ResidualTransformer(nn.Module):
         log2_stroke_B1hw: Tensor,
         style_weights_BK: Tensor,
         *,
-        moments: Sequence[Moments] | None = None,
+        moments: Sequence[Known] | None = None,
     ) -> Tensor:
         """Painting in [0, 1], (B, 3, H, W), for a photo in [0, 1] of any size.
 
         `log2_stroke` is (B or 1, 1, h, w) in octaves, 1 x 1 for one scale everywhere; `style_weights` (B or 1, K) sum
-        to 1; `moments` replaces the feature statistics of each norm layer (see `norm_moments`).
+        to 1; `moments` replaces the feature statistics of each norm layer (see `norm_moments`), or carries them on.
         """
         return self._paint(photo_B3HW, log2_stroke_B1hw, style_weights_BK, moments)[0]
+
+    def paint_with_moments(
+        self,
+        photo_B3HW: Tensor,
+        log2_stroke_B1hw: Tensor,
+        style_weights_BK: Tensor,
+        *,
+        moments: Sequence[Known] | None = None,
+    ) -> Normed:
+        """As `forward`, and in the same pass the moments that each norm layer used, its own or those it was given."""
+        return self._paint(photo_B3HW, log2_stroke_B1hw, style_weights_BK, moments)
 
     def norm_moments(self, photo_B3HW: Tensor, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> list[Moments]:
         """Statistics that every norm layer sees on this photo, in the order that `forward(moments=...)` takes.
@@ -113,8 +125,8 @@ class ResidualTransformer(nn.Module):
             setattr(self, part.__name__, torch.compile(part, *args, **kwargs))
 
     def _paint(
-        self, photo: Tensor, log2_stroke: Tensor, style_weights: Tensor, moments: Sequence[Moments] | None
-    ) -> tuple[Tensor, list[Moments]]:
+        self, photo: Tensor, log2_stroke: Tensor, style_weights: Tensor, moments: Sequence[Known] | None
+    ) -> Normed:
         """The painting, and the moments that it was normalised by."""
         height, width = photo.shape[-2:]
         head, trunk, tail = self._split(self.condition(log2_stroke, style_weights))
@@ -132,7 +144,7 @@ class ResidualTransformer(nn.Module):
         first, last = len(self.down), len(of_norms) - len(self.sharpen) - len(self.up)
         return of_norms[:first], of_norms[first:last], of_norms[last:]
 
-    def _encode(self, photo: Tensor, affines: list[Affine], moments: list[Moments] | None) -> Normed:
+    def _encode(self, photo: Tensor, affines: list[Affine], moments: list[Known] | None) -> Normed:
         used: list[Moments] = []
         feats = photo - 0.5
         for place, conv in enumerate(self.down):
@@ -140,7 +152,7 @@ class ResidualTransformer(nn.Module):
         return feats, used
 
     def _blocks(
-        self, feats: Tensor, convs: nn.ModuleList, affines: list[Affine], moments: list[Moments] | None
+        self, feats: Tensor, convs: nn.ModuleList, affines: list[Affine], moments: list[Known] | None
     ) -> Normed:
         used: list[Moments] = []
         for place in range(0, len(convs), 2):
@@ -148,7 +160,7 @@ class ResidualTransformer(nn.Module):
             feats = feats + _normed(convs[place + 1](inner), affines[place + 1], moments, used)
         return feats, used
 
-    def _decode(self, feats: Tensor, affines: list[Affine], moments: list[Moments] | None) -> Normed:
+    def _decode(self, feats: Tensor, affines: list[Affine], moments: list[Known] | None) -> Normed:
         count = len(self.sharpen)
         feats, used = self._blocks(feats, self.sharpen, affines[:count], moments)
         for place, conv in enumerate(self.up, start=count):
@@ -162,7 +174,7 @@ class ResidualTransformer(nn.Module):
         log2_stroke: Tensor,
         style_weights: Tensor,
         affines: list[Affine],
-        moments: list[Moments] | None,
+        moments: list[Known] | None,
     ) -> Normed:
         """The residual blocks with every brush that is asked for, each at its resolution, put together again.
 
@@ -220,9 +232,13 @@ def brushes(log2_stroke_B1hw: Tensor, batch: int) -> Iterator[Brush]:
                 yield Brush(low + (high - low) * step / steps, samples, share_11hw)
 
 
-def _normed(feats: Tensor, affine: Affine, moments: list[Moments] | None, used: list[Moments]) -> Tensor:
+def _normed(feats: Tensor, affine: Affine, moments: list[Known] | None, used: list[Moments]) -> Tensor:
     """By the moments at the place that `used` has reached, by its own where there are none; adds them to `used`."""
-    stats = feature_moments(feats) if moments is None else moments[len(used)]
+    known = None if moments is None else moments[len(used)]
+    if isinstance(known, Carried):
+        stats = known.with_own(feature_moments(feats))
+    else:
+        stats = feature_moments(feats) if known is None else known
     used.append(stats)
     return conditional_instance_norm(feats, affine, moments=stats)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from brushnet.nets import ResidualTransformer
-from brushnet.nets.condition import conditional_instance_norm, feature_moments
+from brushnet.nets.condition import Carried, conditional_instance_norm, feature_moments
 from brushnet.nets.transformer import brushes
 from brushnet.stroke_map import fit_map
 
@@ -155,6 +155,32 @@ def test_a_tile_with_the_moments_of_the_whole_is_a_part_of_the_whole(net):
     whole = net(photo, octaves(0), ONE_STYLE, moments=moments)
     tile = net(photo[..., :192], octaves(0), ONE_STYLE, moments=moments)
     torch.testing.assert_close(tile[..., :128], whole[..., :128], atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_moments_carried_on_with_its_own_alone_change_nothing(net):
+    frames = torch.rand(2, 3, 40, 48)
+    before = net.norm_moments(torch.rand(1, 3, 40, 48), octaves(0.3), ONE_STYLE)
+    own = torch.tensor([[0.0, 1, 0], [0, 0, 1]])
+    carried = net(frames, octaves(0.3), ONE_STYLE, moments=[Carried(each, own) for each in before])
+    torch.testing.assert_close(carried, net(frames, octaves(0.3), ONE_STYLE))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("map_", [False, True])
+def test_moments_of_frames_in_one_batch_are_carried_on_as_of_frames_one_by_one(net, map_):
+    log2_stroke = torch.linspace(-1, 1, 48).reshape(1, 1, 6, 8) if map_ else octaves(0.3)
+    frames = torch.rand(3, 3, 48, 64) * torch.tensor([1.0, 0.5, 0.2]).view(3, 1, 1, 1)
+    start, before = net.paint_with_moments(frames[:1], log2_stroke, ONE_STYLE)
+    one_by_one, moments = [start], before
+    for frame in frames[1:].split(1):
+        known = [Carried(each, torch.tensor([[0.75, 0.25]])) for each in moments]
+        painted, moments = net.paint_with_moments(frame, log2_stroke, ONE_STYLE, moments=known)
+        one_by_one.append(painted)
+    shares = torch.tensor([[0.75, 0.25, 0], [0.5625, 0.1875, 0.25]])
+    batch = net(frames[1:], log2_stroke, ONE_STYLE, moments=[Carried(each, shares) for each in before])
+    torch.testing.assert_close(batch, torch.cat(one_by_one[1:]))
+    assert (batch - net(frames[1:], log2_stroke, ONE_STYLE)).abs().max() > 0.01
 
 
 @torch.no_grad()
