@@ -84,8 +84,7 @@ def _check_shapes(meta: ModelMeta, shapes: Mapping[str, tuple[int, ...]], odd_ki
     """The weights must be exactly those of the network that the metadata describes, in the file's format."""
     if odd_kinds:
         raise UserError(f"{source}: weights must be float32, got {', '.join(sorted(map(str, odd_kinds)))}")
-    with torch.device("meta"):  # allocates nothing
-        of_net = {key: tuple(value.shape) for key, value in meta.build_net().state_dict().items()}
+    of_net = {key: tuple(value.shape) for key, value in meta.blank_net().state_dict().items()}
     expected = shapes_in(meta.format, of_net, source=source)
     for key in sorted(expected.keys() | shapes.keys()):
         if expected.get(key) != shapes.get(key):
@@ -106,8 +105,7 @@ def _filled(meta: ModelMeta, weights: Mapping[str, Tensor], *, source: str) -> R
     broken = [key for key, value in weights.items() if not value.isfinite().all()]
     if broken:
         raise UserError(f"{source}: weight {broken[0]!r} holds NaN or infinite values")
-    with torch.device("meta"):  # initialising real weights would take draws from the caller's generator
-        net = meta.build_net()
+    net = meta.blank_net()
     net.load_state_dict(weights, assign=True)
     assert not any(value.is_meta for value in [*net.parameters(), *net.buffers()])
     return net.eval().requires_grad_(False)

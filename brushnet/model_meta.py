@@ -81,6 +81,26 @@ class ModelMeta:
 
         return ResidualTransformer(**{name: getattr(self, name) for name in NET_LIMITS}, trunk=self.trunk)
 
+    def blank_net(self) -> "ResidualTransformer":
+        """A network of this shape without memory: to ask for names and shapes, and to be given weights.
+
+        Its initial values are not drawn: that would take from the caller's generator, and on the meta device torch
+        imports sympy for it, a second.
+        """
+        import torch
+        from torch.overrides import TorchFunctionMode
+
+        class Undrawn(TorchFunctionMode):
+            def __torch_function__(
+                self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+            ) -> Any:
+                if func.__name__ in ("normal_", "uniform_", "kaiming_uniform_"):
+                    return args[0] if args else (kwargs or {})["tensor"]
+                return func(*args, **(kwargs or {}))
+
+        with torch.device("meta"), Undrawn():
+            return self.build_net()
+
     def to_json(self) -> str:
         content = {
             "format": FORMAT,
