@@ -6,20 +6,19 @@
 Shape letters: B batch, H W picture size, h w size of a stroke map, K styles.
 """
 
-import difflib
 import logging
 import math
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from brushnet import samples
-from brushnet.checkpoints import folder as checkpoints
+from brushnet.devices import pick_device
 from brushnet.errors import UserError
 from brushnet.model_file import read, save
+from brushnet.model_location import locate
 from brushnet.model_meta import ModelMeta
 from brushnet.nets import ResidualTransformer
 from brushnet.stroke_map import check_aspect, fit_map
@@ -31,18 +30,25 @@ log = logging.getLogger(__name__)
 
 Stroke = float | Tensor | None  # a scale, (B,) scales or a (1 or B, 1, h, w) map of them; None: the model's own
 
+BATCH_PIXELS = 1 << 20  # of photos that are painted together: on a GPU more gain little, on a CPU nothing
 
-def load(path_or_name: str | Path) -> "StyleModel":
+
+def load(path_or_name: str | Path, *, device: str = "auto") -> "StyleModel":
     """Style model from a .safetensors, a training checkpoint (.ckpt, its averaged weights), a run folder or by name.
 
-    A name is that of an embedded model; a file or folder of that name comes first. UserError says what is wrong.
+    A name is that of an embedded model; a file or folder of that name comes first. `device` is auto (the first of cuda,
+    mps and cpu that is here), cpu, cuda, cuda:N or mps. UserError says what is wrong.
     """
-    meta, net = read(_locate(path_or_name))
-    return StyleModel(net, meta)
+    target = pick_device(device)
+    meta, net = read(locate(path_or_name))
+    return StyleModel(net, meta).to(target)
 
 
 class StyleModel:
-    """A network with the stroke range it was trained for. Call it: `model(photo_B3HW, stroke=1.0)`."""
+    """A network with the stroke range it was trained for. Call it: `model(photo_B3HW, stroke=1.0)`.
+
+    Calls change nothing, so that any number of threads may share a model; `to` and `compile` come before them.
+    """
 
     def __init__(self, net: ResidualTransformer, meta: ModelMeta):
         self.net, self.meta = net, meta
@@ -99,6 +105,39 @@ class StyleModel:
             painted = self.net(photo, log2_map, weights_1K)
         return painted.float().clamp(0, 1)
 
+    def paint_all(
+        self,
+        photos: Sequence[Tensor],
+        stroke: float | Sequence[float] | None = None,
+        *,
+        style: Style = None,
+        strict: bool = False,
+    ) -> list[Tensor]:
+        """Paintings of photos of any sizes, each (1, 3, H, W) like its photo and in their order.
+
+        Photos of one size go through the network together. `stroke` is one scale for all, or one for each photo.
+        """
+        for photo in photos:
+            check_photo(photo)
+            if len(photo) > 1:
+                raise UserError(f"photos must be a list of (1, 3, H, W), got one of shape {tuple(photo.shape)}")
+        scales = _each_scale(stroke, len(photos))
+        painted: dict[int, Tensor] = {}
+        for batch in _alike(photos):
+            chosen = [scales[number] for number in batch]
+            together = None if stroke is None else torch.tensor(chosen, dtype=torch.float32)
+            paintings = self(torch.cat([photos[number] for number in batch]), together, style=style, strict=strict)
+            painted.update(zip(batch, paintings.split(1), strict=True))
+        return [painted[number] for number in range(len(photos))]
+
+    def compile(self, **options: Any) -> "StyleModel":
+        """Compiles what computes, by torch.compile with these options. The first call then takes up to a minute.
+
+        Returns itself. Sizes may vary: torch compiles once more, for any size, when it sees a second one.
+        """
+        self.net.compile(**options)
+        return self
+
     def fit_stroke(self, stroke: Stroke, *, strict: bool = False) -> float | Tensor:
         """The stroke scale (or scales) that a call with `stroke` paints with."""
         if stroke is None:
@@ -147,6 +186,30 @@ def check_photo(photo: Tensor) -> None:
         raise UserError(f"photo must be a float tensor (B, 3, H, W) with RGB in [0, 1], got {got}")
 
 
+def _each_scale(stroke: float | Sequence[float] | None, photos: int) -> Sequence[float | None]:
+    if stroke is None or isinstance(stroke, (int, float)):
+        return [stroke] * photos
+    if len(stroke) != photos:
+        raise UserError(f"stroke must be one number, or one for each of the {photos} photos, got {len(stroke)}")
+    for scale in stroke:
+        _positive(scale)
+    return stroke
+
+
+def _alike(photos: Sequence[Tensor]) -> list[list[int]]:
+    """Numbers of the photos that are painted together: of one size, and no more than BATCH_PIXELS."""
+    open_batches: dict[tuple[int, ...], list[int]] = {}
+    batches: list[list[int]] = []
+    for number, photo in enumerate(photos):
+        height, width = size = tuple(photo.shape[-2:])
+        batch = open_batches.get(size)
+        if batch is None or (len(batch) + 1) * height * width > BATCH_PIXELS:
+            batch = open_batches[size] = []
+            batches.append(batch)
+        batch.append(number)
+    return batches
+
+
 def _positive(stroke: float | Tensor) -> Tensor:
     if not isinstance(stroke, (int, float, Tensor)) or isinstance(stroke, bool):
         got = repr(stroke) if isinstance(stroke, (str, bool)) else type(stroke).__name__  # an array takes many lines
@@ -164,34 +227,3 @@ def _span(values: Tensor) -> str:
         return "no number"
     low, high = float(values.min()), float(values.max())
     return f"{low:g}" if low == high or math.isnan(low) else f"{low:g} to {high:g}"
-
-
-def _locate(path_or_name: str | Path) -> Path:
-    """The file to read."""
-    path = Path(os.path.expanduser(path_or_name))  # pathlib's own fails for a user who does not exist
-    if path.is_dir():
-        return _in_run(path)
-    if path.exists():
-        return path
-    name = str(path_or_name)
-    if path.name != name or path.suffix in (".safetensors", ".ckpt"):
-        raise UserError(f"{name}: no such model file or run folder")
-    embedded = samples.models()
-    if name in embedded:
-        return embedded[name]
-    raise UserError(_unknown_name(name, list(embedded)))
-
-
-def _in_run(folder: Path) -> Path:
-    model = folder / "model.safetensors"
-    found = model if model.is_file() else checkpoints.newest(folder / checkpoints.FOLDER)
-    if found is None:
-        raise UserError(f"{folder}: no run folder (neither model.safetensors nor checkpoints/last.ckpt in it)")
-    return found
-
-
-def _unknown_name(name: str, known: list[str]) -> str:
-    near: list[Any] = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    at_hand = ", ".join(known) or "none"
-    return f"model {name!r} is neither a file nor embedded: {hint}embedded are: {at_hand}; a path is allowed too"

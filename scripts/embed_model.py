@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 def embed(arguments: argparse.Namespace) -> Path:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", arguments.name):
         raise UserError(f"NAME must be of small letters, digits and -, got {arguments.name}")
-    model = brushnet.load(arguments.run)
+    model = brushnet.load(arguments.run, device="cpu")
     control = _control(arguments.control)
     training = {**model.meta.training, "painting": arguments.painting, "control": control}
     folder = arguments.out or samples.samples_dir() / "models"

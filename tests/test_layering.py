@@ -14,6 +14,7 @@ PACKAGE = Path(brushnet.__file__).parent
 # Bottom first. Rooms in one row do not know each other.
 ORDER = [
     ["errors", "files"],
+    ["devices"],
     ["alike", "torch_file"],
     ["weights_file"],
     ["checkpoints", "images", "seeds", "samples", "stop_signals", "style_mix", "transport"],
@@ -23,7 +24,7 @@ ORDER = [
     ["nets"],
     ["model_meta"],
     ["model_formats", "model_header"],
-    ["model_file"],
+    ["model_file", "model_location"],
     ["models"],  # below training: a run ends in writing a style model
     ["data"],
     ["measure"],

@@ -3,7 +3,10 @@
 import dataclasses
 import json
 import pickle
+import subprocess
+import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -579,3 +582,92 @@ class TestCall:
     def test_unknown_style_lists_the_known(self, photo, style):
         with pytest.raises(UserError, match=r"style must be one of painting-0, painting-1, got "):
             make_model(styles=2)(photo, style=style)
+
+
+class TestPaintAll:
+    def photos(self) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(3)
+        return [torch.rand(1, 3, height, 31, generator=generator) for height in (22, 40, 22, 22)]
+
+    def test_each_is_what_it_is_alone_and_in_its_place(self):
+        model, photos = make_model(), self.photos()
+        for photo, painting in zip(photos, model.paint_all(photos, 1.5), strict=True):
+            torch.testing.assert_close(painting, model(photo, 1.5))
+
+    def test_each_photo_may_have_a_scale_of_its_own(self):
+        model, photos, scales = make_model(), self.photos(), [0.5, 1.0, 1.5, 2.0]
+        for photo, scale, painting in zip(photos, scales, model.paint_all(photos, scales), strict=True):
+            torch.testing.assert_close(painting, model(photo, scale))
+
+    def test_those_of_one_size_are_painted_together_up_to_a_number_of_pixels(self, monkeypatch):
+        model, seen = make_model(), []
+        forward = model.net.forward
+        monkeypatch.setattr(
+            model.net, "forward", lambda photo, *rest: seen.append(photo.shape) or forward(photo, *rest)
+        )
+        model.paint_all(self.photos())
+        assert [(shape[0], shape[2]) for shape in seen] == [(3, 22), (1, 40)]
+        seen.clear()
+        monkeypatch.setattr(models, "BATCH_PIXELS", 2 * 22 * 31)
+        model.paint_all(self.photos())
+        assert [(shape[0], shape[2]) for shape in seen] == [(2, 22), (1, 40), (1, 22)]
+
+    def test_nothing_to_paint_is_nothing_painted(self):
+        assert make_model().paint_all([]) == []
+
+    def test_models_of_one_stroke_need_none(self):
+        model = make_model(mode="fixed", low=1.0, high=1.0)
+        assert len(model.paint_all(self.photos())) == 4
+
+    @pytest.mark.parametrize(
+        ("stroke", "message"),
+        [
+            ([1.0, 2.0], r"stroke must be one number, or one for each of the 4 photos, got 2"),
+            ([1.0, 2.0, -1.0, 1.0], r"stroke must be a finite number above 0, got -1"),
+            ([1.0, 2.0, "x", 1.0], r"stroke must be a number above 0 or a tensor of such, got 'x'"),
+        ],
+    )
+    def test_wrong_scales_are_refused(self, stroke, message):
+        with pytest.raises(UserError, match=message):
+            make_model().paint_all(self.photos(), stroke)
+
+    def test_batches_are_refused_as_items(self):
+        with pytest.raises(
+            UserError, match=r"photos must be a list of \(1, 3, H, W\), got one of shape \(2, 3, 8, 8\)"
+        ):
+            make_model().paint_all([torch.rand(2, 3, 8, 8)])
+
+
+class TestServing:
+    def test_threads_may_share_a_model(self, photo):
+        model = make_model(styles=2)
+        requests = [
+            (scale, style) for scale in (0.5, 0.8, 1.3, 2.0) for style in (0, 1, {"painting-0": 0.5, "painting-1": 0.5})
+        ]
+        alone = [model(photo, scale, style=style) for scale, style in requests]
+        with ThreadPoolExecutor(4) as threads:
+            together = list(threads.map(lambda request: model(photo, request[0], style=request[1]), requests))
+        for first, second in zip(alone, together, strict=True):
+            torch.testing.assert_close(first, second)
+
+    def test_compiled_it_paints_the_same_at_any_size_and_scale(self, photo):
+        model = make_model()
+        wide = torch.rand(1, 3, 40, 57, generator=torch.Generator().manual_seed(4))
+        expected = [model(each, scale) for each in (photo, wide) for scale in (0.5, 1.7)]
+        torch.compiler.reset()
+        assert model.compile(backend="aot_eager") is model
+        painted = [model(each, scale) for each in (photo, wide) for scale in (0.5, 1.7)]
+        torch.testing.assert_close(painted, expected)
+
+    def test_the_model_itself_may_be_compiled(self, photo):
+        model = make_model()
+        torch.compiler.reset()
+        torch.testing.assert_close(torch.compile(model, backend="eager")(photo, 1.7), model(photo, 1.7))
+
+    def test_a_device_that_is_not_here_is_refused(self, saved):
+        with pytest.raises(UserError, match=r"--device cuda:9 is not on this machine; allowed are auto, "):
+            models.load(saved, device="cuda:9")
+
+    def test_loading_is_not_slowed_down_by_what_torch_only_needs_to_compile(self):
+        code = "import sys, brushnet; brushnet.load('starry-night'); sys.exit('sympy' in sys.modules)"
+        subprocess.run([sys.executable, "-c", code], check=True)

@@ -29,7 +29,7 @@ def open_models(names: Sequence[str], painting: Painting) -> dict[str, StyleMode
     """By a short name. UserError for a model of another painting, or of another reference size."""
     models: dict[str, StyleModel] = {}
     for name in names:
-        model = load(name)
+        model = load(name, device="cpu")
         if painting.name not in model.style_names:
             raise UserError(
                 f"--models {name} was trained on {', '.join(model.style_names)}, not on {painting.name}; "

@@ -24,13 +24,13 @@ class Base:
 
 def open_base(name: str, *, added: int) -> Base:
     """An embedded model, a file or a run folder. UserError says what is wrong with it."""
-    model = models.load(name)
+    model = models.load(name, device="cpu")
     return _base(model, model.style_names, added, _summary(name, model.meta))
 
 
 def resumed_base(checkpoint: Path, *, added: int) -> Base:
     """Of a run that was stopped: all of the base that counts is in its checkpoint."""
-    model = models.load(checkpoint)
+    model = models.load(checkpoint, device="cpu")
     return _base(model, model.style_names[:-added], 0, model.meta.training.get("base"))
 
 

@@ -30,7 +30,7 @@ def open_origin(name: str, *, net: dict[str, Any], stroke_mode: str) -> Origin:
 
     `net` is what the new run's network is to be: its `NET_LIMITS` and trunk. UserError lists all that differs.
     """
-    model = models.load(name)
+    model = models.load(name, device="cpu")
     wrong = _differences(model.meta, net, stroke_mode)
     if wrong:
         raise UserError(

@@ -188,7 +188,7 @@ def is_finished(checkpoint: Path, options: RunOptions) -> bool:
 def _restore_model(checkpoint: Path, path: Path) -> None:
     if not path.exists():
         remove_partial(path.parent)
-        model = models.load(checkpoint)
+        model = models.load(checkpoint, device="cpu")
         models.save(path, model.net, model.meta)
 
 

@@ -1,0 +1,22 @@
+"""Which device computes: the best there is, or the one that was asked for."""
+
+from typing import TYPE_CHECKING
+
+from brushnet.errors import UserError
+
+if TYPE_CHECKING:  # torch takes seconds
+    import torch
+
+
+def pick_device(name: str) -> "torch.device":
+    """`auto`: the first of cuda, mps and cpu that is here. UserError lists what is."""
+    import torch
+
+    usable = ["cpu"]
+    if torch.backends.mps.is_available():
+        usable.insert(0, "mps")
+    if torch.cuda.is_available():
+        usable[:0] = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    if name != "auto" and name not in usable:
+        raise UserError(f"--device {name} is not on this machine; allowed are auto, {', '.join(usable)}")
+    return torch.device(usable[0] if name == "auto" else name)
