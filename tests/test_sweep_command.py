@@ -15,7 +15,7 @@ from brushnet.commands.sweep_jobs import digest_of
 from brushnet.config import conf_dir
 from brushnet.config.compose import compose_all, engine, split
 from brushnet.errors import BrushnetError, Stopped, UserError
-from brushnet.sweeps import outcome, record
+from brushnet.sweeps import outcome, record, stop
 from brushnet.sweeps.grid import grid_of
 from brushnet.sweeps.names import names_of
 from tests.test_train_command import Build
@@ -165,6 +165,12 @@ def test_stopping_a_job_stops_the_sweep_and_resume_goes_on(build, capsys):
     assert outcome.read(Path("s/seed1")).attempts == 2
     assert cli.main(["train", "-m", "resume=s"]) == 0
     assert len(build.calls) == 4
+
+
+def test_one_that_is_asked_to_stop_as_its_last_job_ends_is_finished(build, monkeypatch):
+    monkeypatch.setattr(build, "evaluate_run", lambda *_, **__: stop.ask(Path("s")) if len(build.calls) == 2 else None)
+    assert sweep("seed=0,1") == 0
+    assert set(states().values()) == {"finished"}
 
 
 def test_a_job_that_was_killed_is_run_again(build):

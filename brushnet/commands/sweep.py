@@ -162,7 +162,7 @@ def _told(found: Sweep, folder: Path, *, unusable: Mapping[str, str], stopped: b
         log.info("continue with: %s", again)
     if finished:
         log.info("look at it with: brushnet report %s", shlex.quote(str(folder)))
-    if stopped:
+    if stopped and left:  # asked as the last job ended: nothing was stopped
         return Stopped.exit_code
     codes = {each.code for each in ended.values()} | ({BrushnetError.exit_code} if unusable or left else set())
     return next((code for code in (1, 2, 3) if code in codes), 0)
