@@ -15,6 +15,7 @@ from brushnet.stop_signals import ending
 COMMANDS = {
     "train": "train a style model; a sweep with -m",
     "stylize": "paint photos with a trained model",
+    "export": "write a model as a file for other programs, checked against the network",
     "baseline": "paint with the classic methods, to compare with",
     "evaluate": "measure whether a model's strokes follow the request",
     "measure": "measure the stroke size of any picture",

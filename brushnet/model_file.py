@@ -27,13 +27,18 @@ EMA_PREFIX = "ema.module."  # the averaged weights in a training checkpoint: the
 def save(path: str | Path, net: nn.Module, meta: ModelMeta) -> None:
     """Write `net` as model.safetensors: float32, whole or not at all. BrushnetError where the disk cannot."""
     path = Path(path)
-    # safetensors refuses channels_last tensors, hence contiguous.
-    weights = {key: value.detach().float().cpu().contiguous() for key, value in net.state_dict().items()}
     try:
         # Not save_file: it makes files that only their owner can read, whatever the umask.
-        write_whole(path, to_bytes(weights, metadata={KEY: meta.to_json()}))
+        write_whole(path, content_of(net, {KEY: meta.to_json()}))
     except (OSError, SafetensorError) as error:
         raise BrushnetError(f"cannot write {path}: {error}") from error
+
+
+def content_of(net: nn.Module, metadata: dict[str, str]) -> bytes:
+    """What a model.safetensors of this network holds; KEY must be among the metadata."""
+    # safetensors refuses channels_last tensors, hence contiguous.
+    weights = {key: value.detach().float().cpu().contiguous() for key, value in net.state_dict().items()}
+    return to_bytes(weights, metadata=metadata)
 
 
 def read(path: Path) -> tuple[ModelMeta, ResidualTransformer]:
