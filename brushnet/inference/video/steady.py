@@ -1,0 +1,76 @@
+"""Paints consecutive frames, with norm statistics that are held over time.
+
+Instance norm looks at the whole frame: when something enters it, colours and contrast change everywhere at once. Here
+each norm layer uses an exponential mean of its statistics over the frames so far, in the same pass.
+
+Shape letters: B batch of consecutive frames, H W frame size, h w size of the stroke map, K styles.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from brushnet.models import StyleModel
+from brushnet.nets.condition import Carried, Moments
+from brushnet.stroke_map import fit_map
+from brushnet.style_mix import Style, style_weights
+
+HOLD_S = 1.0
+
+
+class SteadyPainter:
+    """Call it on one batch of frames after the other. `hold_s` 0: each frame for itself."""
+
+    def __init__(self, model: StyleModel, *, style: Style = None, hold_s: float = HOLD_S):
+        assert hold_s >= 0
+        self.model, self.hold_s = model, hold_s
+        self.weights_1K = torch.tensor([style_weights(style, model.style_names)], device=model.device)
+        self.held: list[Moments] = []
+        self.time_s = 0.0
+
+    def __call__(
+        self, frames_B3HW: Tensor, stroke: float | Tensor, *, times_s: Sequence[float], cuts: Sequence[bool]
+    ) -> Tensor:
+        """Paintings (B, 3, H, W) in [0, 1]. `stroke`, within the trained range, holds for all of the batch.
+
+        `cuts` says of each frame whether a new scene begins with it: what was before it is then forgotten.
+        """
+        log2_stroke = self._log2(stroke, (frames_B3HW.shape[2], frames_B3HW.shape[3]))
+        painted = []
+        start = 0
+        if not self.held:  # the first frame of all says how many statistics there are
+            painted.append(self._paint(frames_B3HW[:1], log2_stroke, None))
+            self.time_s, start = times_s[0], 1
+        if start < len(frames_B3HW):
+            shares = self._shares(times_s[start:], cuts[start:])
+            painted.append(self._paint(frames_B3HW[start:], log2_stroke, shares))
+        self.time_s = times_s[-1]
+        return torch.cat(painted).float().clamp_(0, 1)
+
+    def _log2(self, stroke: float | Tensor, size: tuple[int, int]) -> Tensor:
+        if self.model.stroke_mode != "conditioned":
+            return torch.zeros(1, 1, 1, 1, device=self.model.device)
+        scales = torch.as_tensor(stroke, dtype=torch.float32, device=self.model.device)
+        return fit_map(scales.log2().reshape(1, 1, *scales.shape[-2:] if scales.ndim else (1, 1)), size)
+
+    def _paint(self, frames: Tensor, log2_stroke: Tensor, shares: Tensor | None) -> Tensor:
+        frames = frames.to(self.model.device, torch.float32)
+        known = None if shares is None else [Carried(each, shares) for each in self.held]
+        painted, moments = self.model.net.paint_with_moments(frames, log2_stroke, self.weights_1K, moments=known)
+        self.held = [(mean[-1:], var[-1:]) for mean, var in moments]
+        return painted
+
+    def _shares(self, times_s: Sequence[float], cuts: Sequence[bool]) -> Tensor:
+        """(B, 1 + B): how much of what is held and of each frame's own counts for each frame."""
+        rows = torch.zeros(len(times_s), 1 + len(times_s))
+        row = torch.zeros(1 + len(times_s))
+        row[0] = 1
+        before = self.time_s
+        for place, (time_s, cut) in enumerate(zip(times_s, cuts, strict=True)):
+            keep = 0.0 if cut or not self.hold_s else math.exp(-max(time_s - before, 0) / self.hold_s)
+            row = row * keep
+            row[1 + place] += 1 - keep
+            rows[place], before = row, time_s
+        return rows.to(self.model.device)
