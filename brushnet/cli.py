@@ -22,6 +22,7 @@ COMMANDS = {
     "report": "compare the runs of a sweep, or show one, on a page",
     "probe": "find which layer sees which stroke scale",
     "models": "list the models that ship",
+    "demo": "paint photos in the browser, on a page of this machine or of any static host",
     "shards": "pack photos into WebDataset shards",
     "completion": "print the completion script of bash, zsh or fish",
 }
