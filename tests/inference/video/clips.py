@@ -31,10 +31,11 @@ def write_clip(
     aspect: Fraction | None = None,
     tags: tuple[int, int, int, int] = (0, 2, 2, 2),
     options: dict[str, str] | None = None,
+    fast_start: bool = False,
 ) -> Path:
     """`times` are in ms, `sound` is a codec, `tags` are range, matrix, primaries and transfer by H.273's numbers."""
     pictures = [pattern(number, size) for number in range(frames)] if isinstance(frames, int) else list(frames)
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"movflags": "+faststart"} if fast_start else {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {"qp": "0"})
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pix_fmt

@@ -1,0 +1,120 @@
+"""The residual transformer on a picture of any size, in bands of rows: the same layers, and the same statistics.
+
+A norm layer needs the mean and variance of its whole input before its first row can come out, so there is a pass over
+the picture for each. What a pass computes is put away where it is small: from a quarter of the resolution on. The two
+layers above that on the way in, and below on the way out, are computed anew by each pass that needs them; that costs
+less than reading and writing them would.
+
+Shape letters: h w size of the stroke map, K styles.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from brushnet.nets.rows import (
+    Affine,
+    Convolved,
+    Cropped,
+    Enlarged,
+    Held,
+    Kept,
+    Normed,
+    Padded,
+    Passes,
+    Pointwise,
+    Resized,
+    Rows,
+    Spilled,
+)
+from brushnet.nets.transformer import (
+    FINEST,
+    SMALLEST_PX,
+    SMALLEST_TRUNK_PX,
+    STRIDE,
+    ResidualTransformer,
+    brushes,
+)
+
+
+def paint_rows(
+    net: ResidualTransformer, photo: Rows, log2_stroke_11hw: Tensor, style_weights_1K: Tensor, passes: Passes
+) -> Rows:
+    """The painting, to be read: its last pass. All others are done when this returns. Otherwise as `net(...)`."""
+    affines = net.condition(log2_stroke_11hw, style_weights_1K)
+    head, trunk, tail = net._split(affines)
+    feats = _encode(net, photo, head, passes)
+    if net.trunk == "scaled":
+        feats = _scaled_trunk(net, feats, log2_stroke_11hw, style_weights_1K, trunk, passes)
+    else:
+        feats = _blocks(passes.spill(feats), net.residual, trunk, passes)
+    painting = _decode(net, feats, tail, passes)
+    return Cropped(painting, photo.height, photo.width)
+
+
+def _encode(net: ResidualTransformer, photo: Rows, affines: list[Affine], passes: Passes) -> Rows:
+    height, width = (max(SMALLEST_PX, side + -side % STRIDE) for side in (photo.height, photo.width))
+    feats: Rows = Pointwise(lambda band: band - 0.5, Padded(photo, height, width))
+    for conv, affine in zip(net.down[:-1], affines, strict=False):
+        raw = Convolved(feats, _conv(conv))
+        feats = Normed(raw, affine, passes.moments(raw), F.relu_)
+    spilled = passes.spill(Convolved(feats, _conv(net.down[-1])))
+    return Normed(spilled, affines[-1], spilled.moments, F.relu_)
+
+
+def _blocks(x: Spilled, convs: Iterable[nn.Module], affines: list[Affine], passes: Passes) -> Rows:
+    """In two spills: `x`, and one for what the convolutions make, each over the one before."""
+    feats: Rows = x
+    raw: Spilled | None = None
+    layers = iter(zip(convs, affines, strict=True))
+    for conv, affine in layers:
+        raw = passes.spill(Convolved(feats, _conv(conv)), over=raw)
+        inner = Normed(raw, affine, raw.moments, F.relu_)
+        conv, affine = next(layers)
+        raw = passes.spill(Convolved(inner, _conv(conv)), over=raw)
+        feats = Kept(Pointwise(torch.add, x, Normed(raw, affine, raw.moments)), x)
+    # Read more than once from here on: adding again to what was kept would be wrong.
+    return feats.source if isinstance(feats, Kept) else feats
+
+
+def _scaled_trunk(
+    net: ResidualTransformer,
+    feats: Rows,
+    log2_stroke_11hw: Tensor,
+    style_weights_1K: Tensor,
+    affines: list[Affine],
+    passes: Passes,
+) -> Rows:
+    together: Spilled | None = None
+    for brush in brushes(log2_stroke_11hw, 1):
+        zoom = max(FINEST, 2.0**brush.octaves)
+        height, width = (max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in (feats.height, feats.width))
+        if brush.share is not None:
+            own = log2_stroke_11hw.new_full((1, 1, 1, 1), brush.octaves)
+            affines = net._split(net.condition(own, style_weights_1K))[1]
+        small = _blocks(passes.spill(Resized(feats, height, width)), net.residual, affines, passes)
+        painted: Rows = Resized(small, feats.height, feats.width)
+        if brush.share is None:
+            return painted
+        painted = Pointwise(torch.mul, painted, Resized(Held(brush.share.float()), feats.height, feats.width))
+        painted = painted if together is None else Pointwise(torch.add, together, painted)
+        together = passes.spill(painted, over=together)
+    assert together is not None
+    return together
+
+
+def _decode(net: ResidualTransformer, feats: Rows, affines: list[Affine], passes: Passes) -> Rows:
+    count = len(net.sharpen)
+    if count:
+        feats = _blocks(passes.spill(feats), net.sharpen, affines[:count], passes)
+    for conv, affine in zip(net.up, affines[count:], strict=True):
+        raw = Convolved(Enlarged(feats), _conv(conv))
+        feats = Normed(raw, affine, passes.moments(raw), F.relu_)
+    return Pointwise(torch.sigmoid, Convolved(feats, _conv(net.last)))
+
+
+def _conv(module: nn.Module) -> nn.Conv2d:
+    assert isinstance(module, nn.Conv2d)
+    return module
