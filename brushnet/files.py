@@ -8,6 +8,9 @@ PARTIAL = ".part"  # suffix of what is being written; a killed program leaves it
 _PARTIAL_CHARS = 40  # of the name: the temporary one of a long name must not be too long
 
 
+_in_hand: set[Path] = set()  # what threads of this process are writing
+
+
 def write_whole(path: Path, data: bytes, *, flushed: bool = True) -> None:
     """Write under a temporary name, flush to the disk, rename. Missing folders are made.
 
@@ -17,6 +20,7 @@ def write_whole(path: Path, data: bytes, *, flushed: bool = True) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name[:_PARTIAL_CHARS]}.{os.getpid()}{PARTIAL}")
+    _in_hand.add(partial)
     try:
         partial.unlink(missing_ok=True)
         with partial.open("xb") as file:  # a new one: a stranger's folder may hold a link of that name
@@ -27,8 +31,16 @@ def write_whole(path: Path, data: bytes, *, flushed: bool = True) -> None:
     finally:
         with suppress(OSError):  # renamed, or never made
             partial.unlink()
+        _in_hand.discard(partial)
     if flushed:
         sync_folder(path.parent)
+
+
+def remove_in_hand() -> None:
+    """Remove what is half written: for who ends the process at once, whatever its threads do."""
+    for partial in tuple(_in_hand):
+        with suppress(OSError):
+            partial.unlink()
 
 
 def sync(path: Path) -> None:

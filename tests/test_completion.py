@@ -46,7 +46,7 @@ def test_each_shell_accepts_its_script(shell, tmp_path):
         ("brushnet baseline f", ["features"]),
         ("brushnet probe --cla", ["--claims"]),
         ("brushnet baseline all --ref", ["--reference-px"]),
-        ("brushnet stylize --strokes 1,2 --stri", ["--strict"]),
+        ("brushnet stylize --strokes 1,2 --stric", ["--strict"]),
         ("brushnet stylize --stroke", ["--stroke", "--strokes", "--stroke-map", "--stroke-per-side"]),
         ("brushnet evaluate star", ["starry-night"]),
         ("brushnet evaluate starry-night --sca", ["--scales"]),

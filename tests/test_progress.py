@@ -2,7 +2,9 @@ import io
 import logging
 import sys
 
-from brushnet.commands.progress import Progress
+import pytest
+
+from brushnet.commands.progress import Progress, pace
 
 
 class Terminal(io.StringIO):
@@ -35,3 +37,18 @@ def test_elsewhere_nothing_is_drawn_over(monkeypatch):
         progress.show(3, 10, "cat.jpg")
     assert "\r" not in log.getvalue()
     assert log.getvalue().startswith("3/10 pictures, ")
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "passed_s", "said"),
+    [
+        (0, 10, 3, "0.0/s"),  # nothing to tell from yet
+        (5, 10, 2, "2.5/s, 2 s left"),
+        (10, 130, 10, "1.0/s, 2 min left"),
+        (2, 5, 60, "30 s each, 90 s left"),
+        (1, 271, 60, "60 s each, 4 h 30 min left"),
+        (10, 10, 2, "5.0/s"),
+    ],
+)
+def test_time_left_is_told_as_soon_as_there_is_a_pace(done, total, passed_s, said):
+    assert pace(done, total, passed_s) == said

@@ -44,10 +44,26 @@ class Progress:
         if now - self.shown < (TERMINAL_EVERY_S if self.terminal else PLAIN_EVERY_S) and done < total:
             return
         self.shown = now
-        text = f"{done}/{total} {self.unit}, {done / max(now - self.started, 1e-9):.1f}/s  {printable(detail)}"
+        text = f"{done}/{total} {self.unit}, {pace(done, total, now - self.started)}  {printable(detail)}"
         if self.terminal:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)
             self.drawn = True
         elif done < total:  # the summary that follows tells the end
             print(text, file=sys.stderr)
+
+
+def pace(done: int, total: int, passed_s: float) -> str:
+    """How fast it goes, and how long still if it goes on so."""
+    if not done:
+        return "0.0/s"
+    each_s = max(passed_s, 1e-9) / done
+    speed = f"{1 / each_s:.1f}/s" if each_s <= 5 else f"{each_s:.0f} s each"
+    return f"{speed}, {_duration((total - done) * each_s)} left" if done < total else speed
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds <= 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

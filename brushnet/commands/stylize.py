@@ -2,15 +2,20 @@
 
 import argparse
 import logging
+import os
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
-from brushnet.commands.parser import Parser, quality
+from brushnet import files
+from brushnet.commands.parser import Parser, positive_int, quality
 from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
-from brushnet.errors import UserError
+from brushnet.errors import Stopped, UserError
 from brushnet.inference.finish import parse_colour, parse_strength
+from brushnet.stop_signals import AT_ONCE_WHEN_REPEATED, Handler, ending, handled_by
 from brushnet.style_mix import parse_mix
 
 if TYPE_CHECKING:  # torch, seconds
@@ -20,9 +25,12 @@ if TYPE_CHECKING:  # torch, seconds
 def add_arguments(parser: Parser) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("model", metavar="MODEL", help="a .safetensors, a .ckpt, a run folder, or an embedded name")
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures and folders, or sample:photos")
+    parser.add_argument("inputs", nargs="+", metavar="INPUT",
+                        help="pictures, folders, patterns in quotes ('photos/**/*.jpg'), sample:photos, or - for "
+                        "standard input")  # fmt: skip
     parser.add_argument("-o", "--output", required=True, metavar="OUT",
-                        help="a picture (by its suffix, for one input and one scale), or a folder")  # fmt: skip
+                        help="a picture (by its suffix, for one input and one scale), a folder, where what is there is "
+                        "skipped, or - for standard output")  # fmt: skip
     scales = parser.add_mutually_exclusive_group()
     scales.add_argument("--stroke", metavar="S", help="stroke scale; 2 paints strokes twice as large as 1")
     scales.add_argument("--strokes", metavar="S,S,...", help="several scales: one picture each and a contact sheet")
@@ -49,7 +57,24 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--strict", action="store_true", help="refuse scales outside the trained range")
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--quality", type=quality, default=95, metavar="Q", help="of JPEG and WebP, 1 to 100 (95)")
+    parser.add_argument("--format", choices=("png", "jpg", "webp", "tiff"), metavar="KIND",
+                        help="of all pictures: png, jpg, webp or tiff; default: by the suffix, or as the "
+                        "photo")  # fmt: skip
+    parser.add_argument("--bits", choices=("auto", "8", "16"), default="auto", metavar="N",
+                        help="of a channel in PNG and TIFF: 8, 16 or auto, as the photo (default)")  # fmt: skip
+    parser.add_argument(
+        "--strip-metadata",
+        action="store_true",
+        help="keep neither EXIF (place and time among it) nor colour profile nor XMP of the photo",
+    )
+    parser.add_argument("--jobs", type=jobs, metavar="N",
+                        help="pictures in hand at a time: one is painted while others are read and written (default: "
+                        "auto); the pictures are the same")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="overwrite pictures of an earlier run")
+
+
+def jobs(text: str) -> int | None:
+    return None if text == "auto" else positive_int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,16 +86,17 @@ def run(args: argparse.Namespace) -> int:
     map_range = parse_range(args.map_range) if args.map_range is not None else None
     if map_range and args.stroke_map is None:
         raise UserError(f"--map-range {args.map_range} needs a --stroke-map")
-    from brushnet.inference.stylize import StylizeReport, stylize_files  # torch, seconds
+    with ending():
+        from brushnet.inference.stylize import StylizeReport, stylize_files  # torch, seconds
 
     logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
-    report = StylizeReport()
+    report, stop = StylizeReport(), threading.Event()
     try:
-        with Progress("pictures") as progress:
+        with Progress("pictures") as progress, handled_by(_asks(stop)):
             stylize_files(
                 args.model,
                 args.inputs,
-                Path(args.output),
+                args.output,
                 strokes=strokes,
                 stroke_map=args.stroke_map,
                 map_range=map_range,
@@ -82,14 +108,32 @@ def run(args: argparse.Namespace) -> int:
                 strict=args.strict,
                 force=args.force,
                 quality=args.quality,
+                picture_format=args.format,
+                bits=None if args.bits == "auto" else int(args.bits),
+                strip_metadata=args.strip_metadata,
+                jobs=args.jobs,
                 progress=lambda done, total, photo: progress.show(done, total, _detail(report, photo)),
                 report=report,
+                stop=stop,
             )
     finally:  # Ctrl-C and a full disk too, after hours perhaps
-        if report.written or report.failed:
+        if report.written or report.failed or report.skipped:
             for line in report.lines():
                 print(printable(line), file=sys.stderr)
     return report.exit_code
+
+
+def _asks(stop: threading.Event) -> Handler:
+    """At the first signal what is in hand comes to a good end, which takes a moment; a second ends at once."""
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        if stop.is_set() and number in AT_ONCE_WHEN_REPEATED:
+            files.remove_in_hand()
+            os.write(2, b"brushnet: stopped\n")
+            os._exit(Stopped.exit_code)
+        stop.set()
+
+    return heard
 
 
 def _detail(report: "StylizeReport", photo: Path) -> str:

@@ -3,33 +3,48 @@
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from os.path import realpath  # pathlib's resolve() fails for a link that leads to itself
+from dataclasses import dataclass, field
+from os.path import realpath
 from pathlib import Path
 
 from brushnet import images
 from brushnet.errors import UserError
+from brushnet.inference.contact_sheet import is_ours
+from brushnet.inference.inputs import find_photos, is_pattern
 
 SHEET_NAME = "sheet.jpg"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One photo and the picture to write for each stroke scale."""
+    """One photo and the picture for each stroke scale; `there` are those of an earlier run, which stay."""
 
     photo: Path
     outputs: tuple[Path, ...]
+    there: frozenset[Path] = frozenset()
+
+    @property
+    def missing(self) -> tuple[Path, ...]:
+        return tuple(path for path in self.outputs if path not in self.there)
+
+    @property
+    def name(self) -> str:
+        """For what is to be said of it."""
+        return str(self.photo)
 
 
 @dataclass(frozen=True)
 class Plan:
+    """`unreadable`: folders that could not be looked into, with the cause."""
+
     jobs: list[Job]
     sheet: Path | None
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
 
     @property
     def outputs(self) -> list[Path]:
         """Every file that will be written."""
-        return [path for job in self.jobs for path in job.outputs] + ([self.sheet] if self.sheet else [])
+        return [path for job in self.jobs for path in job.missing] + ([self.sheet] if self.sheet else [])
 
 
 def plan(
@@ -38,20 +53,28 @@ def plan(
     *,
     scale_labels: Sequence[str],
     force: bool,
+    suffix: str | None = None,
     check_photo: Callable[[Path], None] = lambda photo: None,
     also_read: Sequence[Path] = (),
 ) -> Plan:
     """`scale_labels` go into the file names when there are several; then there is a contact sheet too.
 
-    `out` with a picture suffix is a file, anything else a folder, in which input folders keep their structure.
-    `check_photo` may refuse a photo (UserError) before the folder is made. `also_read`, a stroke map, is no more
-    overwritten than a photo.
+    `out` with a picture suffix is a file, anything else a folder, in which input folders keep their structure and the
+    pictures of an earlier run stay, unless `force`. `suffix` is that of all pictures in it; by default each keeps its
+    photo's. `check_photo` may refuse a photo (UserError) before the folder is made. `also_read`, a stroke map, is no
+    more overwritten than a photo.
     """
     check_kind(out)
-    made = _file_plan(inputs, out, scale_labels) if is_picture(out) else _folder_plan(inputs, out, scale_labels)
+    made = (
+        _file_plan(inputs, out, scale_labels, force=force)
+        if is_picture(out)
+        else _folder_plan(inputs, out, scale_labels, suffix, force=force)
+    )
     for job in made.jobs:
-        check_photo(job.photo)
-    check_outputs(made.outputs, out, inputs=[*(job.photo for job in made.jobs), *also_read], force=force)
+        if job.missing:
+            check_photo(job.photo)
+    _refuse_overwriting_inputs(made, out, [*(job.photo for job in made.jobs), *also_read])
+    _check_writable(out.parent if is_picture(out) else out)
     return made
 
 
@@ -76,63 +99,59 @@ def check_kind(out: Path) -> None:
 
 def check_outputs(outputs: Sequence[Path], out: Path, *, inputs: Sequence[Path], force: bool) -> None:
     """UserError where an input, or without `force` anything else, would be overwritten, or nothing can be written."""
-    _refuse_overwriting(outputs, out, {realpath(path) for path in inputs}, force=force)
+    _refuse_inputs(outputs, out, {realpath(path) for path in inputs})
+    if not force:
+        refuse_overwriting(outputs)
     _check_writable(out.parent if is_picture(out) else out)
 
 
-def _file_plan(inputs: Sequence[Path], out: Path, scale_labels: Sequence[str]) -> Plan:
-    for path in inputs:
-        _check_exists(path)
-    if len(inputs) > 1 or inputs[0].is_dir():
+def refuse_overwriting(outputs: Sequence[Path]) -> None:
+    existing = [path for path in outputs if os.path.exists(path)]  # pathlib's fails where a name is too long
+    if existing:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise UserError(f"{existing[0]}{more} would be overwritten; pass --force to allow it, or choose another -o")
+
+
+def _file_plan(inputs: Sequence[Path], out: Path, scale_labels: Sequence[str], *, force: bool) -> Plan:
+    if len(inputs) > 1 or inputs[0].is_dir() or is_pattern(inputs[0]):
         raise UserError(f"-o {out} is one picture, but the input is a folder or several files; give -o a folder")
+    photo, _ = find_photos(inputs, out).photos[0]
     if len(scale_labels) > 1:
         raise UserError(f"-o {out} is one picture, but --strokes asks for {len(scale_labels)}; give -o a folder")
-    return Plan([Job(inputs[0], (out,))], sheet=None)
+    if realpath(photo) != realpath(out) and not force:
+        refuse_overwriting([out])
+    return Plan([Job(photo, (out,))], sheet=None)
 
 
-def _folder_plan(inputs: Sequence[Path], out: Path, scale_labels: Sequence[str]) -> Plan:
+def _folder_plan(
+    inputs: Sequence[Path], out: Path, scale_labels: Sequence[str], suffix: str | None, *, force: bool
+) -> Plan:
     tags = [f"_s{label}" for label in scale_labels] if len(scale_labels) > 1 else [""]
+    found = find_photos(inputs, out)
     taken: set[Path] = set()
     jobs = []
-    for photo, relative in _photos(inputs, out):
-        targets = _free_names(out / relative, tags, taken)
+    for photo, place in found.photos:
+        targets = _free_names(out / place, tags, taken, suffix)
         taken.update(targets)
-        jobs.append(Job(photo, targets))
-    return Plan(jobs, sheet=out / SHEET_NAME if len(scale_labels) > 1 else None)
+        there = frozenset() if force else frozenset(path for path in targets if os.path.isfile(path))
+        jobs.append(Job(photo, targets, there))
+    return Plan(jobs, _sheet(out, jobs, force=force) if len(scale_labels) > 1 else None, found.unreadable)
 
 
-def _photos(inputs: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Each photo and its place below `out`; one that is given twice comes once."""
-    found: dict[str, tuple[Path, Path]] = {}
-    for path in inputs:
-        _check_exists(path)
-        listed = _in_folder(path, out) if path.is_dir() else [path]
-        for photo in listed:
-            relative = photo.relative_to(path) if path.is_dir() else Path(photo.name)
-            found.setdefault(realpath(photo), (photo, relative))
-    return list(found.values())
+def _sheet(out: Path, jobs: Sequence[Job], *, force: bool) -> Path | None:
+    """None where it is there, and all pictures are."""
+    sheet = out / SHEET_NAME
+    if not force and os.path.lexists(sheet):
+        if not is_ours(sheet):
+            refuse_overwriting([sheet])
+        if not any(job.missing for job in jobs):
+            return None
+    return sheet
 
 
-def _in_folder(folder: Path, out: Path) -> list[Path]:
-    real_folder, real_out = Path(realpath(folder)), Path(realpath(out))
-    if real_folder == real_out:
-        raise UserError(f"-o {out} is the input folder itself; choose another")
-    photos = images.list_images(folder)
-    if real_folder in real_out.parents:  # what an earlier run wrote below the input is not painted again
-        photos = [path for path in photos if real_out not in Path(realpath(path)).parents]
-    if not photos:
-        raise UserError(f"{folder}: no pictures in this folder (looked for {', '.join(images.SUFFIXES)})")
-    return photos
-
-
-def _check_exists(path: Path) -> None:
-    if not path.exists():
-        raise UserError(f"input not found: {path}; give pictures or folders")
-
-
-def _free_names(target: Path, tags: Sequence[str], taken: set[Path]) -> tuple[Path, ...]:
+def _free_names(target: Path, tags: Sequence[str], taken: set[Path], suffix: str | None) -> tuple[Path, ...]:
     """`a.jpg` of two folders, or `a.bmp` beside `a.png` (BMP is not written), would meet: later ones get a number."""
-    suffix = target.suffix if target.suffix.lower() in images.WRITABLE else ".png"
+    suffix = suffix or (target.suffix if target.suffix.lower() in images.WRITABLE else ".png")
     number = 1
     while True:
         stem = target.stem if number == 1 else f"{target.stem}-{number}"
@@ -142,14 +161,15 @@ def _free_names(target: Path, tags: Sequence[str], taken: set[Path]) -> tuple[Pa
         number += 1
 
 
-def _refuse_overwriting(outputs: Sequence[Path], out: Path, inputs: set[str], *, force: bool) -> None:
+def _refuse_overwriting_inputs(made: Plan, out: Path, inputs: Sequence[Path]) -> None:
+    outputs = [path for job in made.jobs for path in job.outputs] + ([made.sheet] if made.sheet else [])
+    _refuse_inputs(outputs, out, {realpath(path) for path in inputs})
+
+
+def _refuse_inputs(outputs: Sequence[Path], out: Path, inputs: set[str]) -> None:
     for path in outputs:
         if realpath(path) in inputs:
             raise UserError(f"-o {out} would overwrite the input {path}; choose another")
-    existing = [path for path in outputs if os.path.exists(path)]  # pathlib's fails where a name is too long
-    if existing and not force:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise UserError(f"{existing[0]}{more} would be overwritten; pass --force to allow it, or choose another -o")
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,53 +1,27 @@
 """`brushnet stylize MODEL INPUT... -o OUT`: paints files and folders, at one stroke scale, several or a map of them."""
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import os
+import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from brushnet import images, samples
-from brushnet.errors import BrushnetError, ImageError, UserError
+from brushnet.errors import UserError
+from brushnet.images.formats import kind_of
 from brushnet.inference.brushes import Brush, open_brushes
 from brushnet.inference.finish import check_colour, check_strength, finish
-from brushnet.inference.plan import Job, Plan, plan
+from brushnet.inference.painter import Painter
+from brushnet.inference.plan import plan
+from brushnet.inference.report import StylizeReport
+from brushnet.inference.run import Progress, Run
+from brushnet.inference.standard_streams import StandardStreams
 from brushnet.models import StyleModel, load
 from brushnet.style_mix import Style, style_weights
 
-log = logging.getLogger(__name__)
-
-SHEET_CELL_PX = 320
-SHEET_LABEL_CHARS = 24  # a camera's or a museum's file name would be wider than the pictures
-SHEET_ROWS = 40  # JPEG ends at 65,500 px, and nobody looks further
-
-Progress = Callable[[int, int, Path], None]  # pictures done or given up, pictures in all, the photo
-
-
-@dataclass
-class StylizeReport:
-    """`failed`: photos that could not be painted, with the cause. `sheet` is among `written` too."""
-
-    written: list[Path] = field(default_factory=list)
-    failed: list[tuple[Path, str]] = field(default_factory=list)
-    sheet: Path | None = None
-
-    @property
-    def exit_code(self) -> int:
-        return BrushnetError.exit_code if self.failed else 0
-
-    def lines(self) -> list[str]:
-        """For people: what failed and why, one a line, and last how much was written, however long the list."""
-        last = (
-            f", contact sheet {self.sheet}" if self.sheet else f" ({self.written[0]})" if len(self.written) == 1 else ""
-        )
-        done = f"{len(self.written)} picture{'' if len(self.written) == 1 else 's'} written{last}"
-        if not self.failed:
-            return [done]
-        count = f"{len(self.failed)} failed"
-        return [f"{count}:", *(_named(cause, path) for path, cause in self.failed), f"{done}; {count}, see above"]
+__all__ = ["StylizeReport", "pick_device", "stylize_files"]
 
 
 def stylize_files(
@@ -66,24 +40,33 @@ def stylize_files(
     strict: bool = False,
     force: bool = False,
     quality: int = 95,
+    picture_format: str | None = None,
+    bits: int | None = None,
+    strip_metadata: bool = False,
+    jobs: int | None = None,
     progress: Progress | None = None,
     report: StylizeReport | None = None,
+    stop: threading.Event | None = None,
 ) -> StylizeReport:
     """Paint every photo at every stroke scale, or by a map of them; by default at the model's own scale.
 
     `stroke_map` is a grey picture; `map_range` names the scales of its black and its white, by default the ends of the
     trained range. `stroke_per_side` is as for `paint_per_side`, `strength` and `preserve_colour` are as for `finish`.
+    An input or `out` of "-" is standard input or output. `picture_format`, of images.KINDS, is that of all pictures;
+    by default each has its photo's, and as many `bits` a channel (8 or 16) as its photo, where its format can.
+
+    `jobs` pictures are in hand at a time, by default as many as pay: one is painted while others are read and written.
+    The pictures do not depend on it.
 
     A wrong request is a UserError before anything is written. A picture that cannot be read, or that its format cannot
     hold, does not stop the rest: it is in the report. A full disk does (BrushnetError): the next would fail too.
-    `report` is filled as it goes on: it tells what was done where that or Ctrl-C ends it.
+    `stop`, once set from elsewhere, does soon (Stopped). In a folder the same call then goes on: what is there is
+    skipped, unless `force`. `report` is filled as it goes on: it tells what was done where something ends it.
     """
-    if not inputs:
-        raise UserError("no input; give pictures or folders")
-    if not 1 <= quality <= 100:
-        raise UserError(f"--quality must be from 1 to 100, got {quality}")
+    _check_numbers(inputs, quality, bits, jobs)
     check_strength(strength)
     check_colour(preserve_colour)
+    suffix = _suffix(picture_format, Path(out), bits)
     target = pick_device(device)
     model = model if isinstance(model, StyleModel) else load(model)
     style_weights(style, model.style_names)  # refused before anything is written
@@ -96,18 +79,23 @@ def stylize_files(
         stroke_per_side=stroke_per_side,
         strict=strict,
     )
-    todo = plan(
-        [samples.resolve(str(path)) for path in inputs],
-        Path(out),
-        scale_labels=[brush.label for brush in brushes],
-        force=force,
-        check_photo=lambda photo: _check(brushes, photo),
-        also_read=[map_path] if map_path else [],
-    )
-    with torch.inference_mode():
+    with StandardStreams() as streams:
+        photos = streams.files_of([samples.resolve(str(path)) for path in inputs])
+        todo = plan(
+            photos,
+            streams.file_of(Path(out), photos, suffix),
+            scale_labels=[brush.label for brush in brushes],
+            force=force,
+            suffix=suffix,
+            check_photo=lambda photo: _check(brushes, photo),
+            also_read=[map_path] if map_path else [],
+        )
         finishing = partial(finish, strength=strength, preserve_colour=preserve_colour)
-        settings = (model.to(target), brushes, finishing, style, quality, progress)
-        return _Run(*settings, StylizeReport() if report is None else report).do(todo)
+        painter = Painter(model.to(target), brushes, finishing, style, quality, bits, strip_metadata)
+        run = Run(painter, todo, streams, progress, StylizeReport() if report is None else report)
+        run.do(jobs=jobs or default_jobs(), stop=threading.Event() if stop is None else stop)
+        streams.send()
+        return run.report
 
 
 def pick_device(name: str) -> torch.device:
@@ -122,92 +110,35 @@ def pick_device(name: str) -> torch.device:
     return torch.device(usable[0] if name == "auto" else name)
 
 
+def default_jobs() -> int:
+    """One that paints and one that reads and writes; a third where there are cores for it."""
+    return 3 if (os.cpu_count() or 1) > 2 else 2
+
+
+def _check_numbers(inputs: Sequence[str | Path], quality: int, bits: int | None, jobs: int | None) -> None:
+    if not inputs:
+        raise UserError("no input; give pictures or folders")
+    if not 1 <= quality <= 100:
+        raise UserError(f"--quality must be from 1 to 100, got {quality}")
+    if bits not in (None, 8, 16):
+        raise UserError(f"--bits must be auto, 8 or 16, got {bits}")
+    if jobs is not None and jobs < 1:
+        raise UserError(f"--jobs must be auto or a whole number above 0, got {jobs}")
+
+
+def _suffix(picture_format: str | None, out: Path, bits: int | None) -> str | None:
+    """Of all pictures, None where each keeps its own."""
+    if picture_format is not None and picture_format not in images.KINDS:
+        raise UserError(f"--format must be one of {', '.join(images.KINDS)}, got {picture_format}")
+    suffix = None if picture_format is None else images.KINDS[picture_format]
+    named = out.suffix.lower() if out.suffix.lower() in images.WRITABLE else None
+    if suffix and named and kind_of(named) != kind_of(suffix):
+        raise UserError(f"--format {picture_format} and -o {out} are two formats; leave one out")
+    if bits == 16 and not images.holds_16_bits(suffix or named or ".png"):
+        raise UserError(f"--bits 16 needs PNG or TIFF, got {suffix or named}")
+    return suffix
+
+
 def _check(brushes: Sequence[Brush], photo: Path) -> None:
     for brush in brushes:
         brush.check(photo)
-
-
-class _Run:
-    """One call's settings, and what has been done so far."""
-
-    def __init__(
-        self,
-        model: StyleModel,
-        brushes: Sequence[Brush],
-        finishing: Callable[[Tensor, Tensor], Tensor],
-        style: Style,
-        quality: int,
-        progress: Progress | None,
-        report: StylizeReport,
-    ):
-        self.model, self.brushes, self.finishing, self.style = model, brushes, finishing, style
-        self.quality, self.progress = quality, progress
-        self.report = report
-        self.rows: list[list[Tensor]] = []
-        self.row_labels: list[str] = []
-        self.visited = 0
-
-    def do(self, todo: Plan) -> StylizeReport:
-        total = len(todo.jobs) * len(self.brushes)
-        for job in todo.jobs:
-            try:
-                self._paint(job, total, keep=todo.sheet is not None)
-            except (ImageError, UserError) as error:  # read() raises UserError when the file has gone meanwhile
-                self.report.failed.append((job.photo, str(error)))
-            except (MemoryError, RuntimeError) as error:
-                self.report.failed.append((job.photo, _memory_cause(error, self.model.device)))
-            self.visited += 1
-            self._show_progress(self.visited * len(self.brushes), total, job.photo)
-        if todo.sheet and self.rows:
-            self._write_sheet(todo.sheet, photos=len(todo.jobs) - len(self.report.failed))
-        return self.report
-
-    def _paint(self, job: Job, total: int, *, keep: bool) -> None:
-        photo_13HW = images.read(job.photo)
-        row = [_thumbnail(photo_13HW)]
-        for number, (brush, path) in enumerate(zip(self.brushes, job.outputs, strict=True), start=1):
-            painted = brush.paint(self.model, photo_13HW, style=self.style, name=str(job.photo))
-            painted = self.finishing(photo_13HW, painted).cpu()
-            images.write(painted, path, quality=self.quality)
-            self.report.written.append(path)
-            row.append(_thumbnail(painted))
-            if number < len(self.brushes):
-                self._show_progress(self.visited * len(self.brushes) + number, total, job.photo)
-        if keep and len(self.rows) < SHEET_ROWS:
-            self.rows.append(row)
-            self.row_labels.append(job.photo.stem[:SHEET_LABEL_CHARS])
-
-    def _show_progress(self, done: int, total: int, photo: Path) -> None:
-        if self.progress:
-            self.progress(done, total, photo)
-
-    def _write_sheet(self, path: Path, *, photos: int) -> None:
-        if photos > len(self.rows):
-            log.warning("%s shows the first %d of %d photos", path, len(self.rows), photos)
-        columns = ["photo", *(f"s = {brush.label}" for brush in self.brushes)]
-        sheet = images.sheet(self.rows, row_labels=self.row_labels, column_labels=columns, cell_px=SHEET_CELL_PX)
-        try:
-            images.write(sheet, path)
-        except ImageError as error:  # of some hundred scales: wider than a JPEG can be; the pictures are written
-            self.report.failed.append((path, str(error)))
-            return
-        self.report.sheet = path
-        self.report.written.append(path)
-
-
-def _named(cause: str, path: Path) -> str:
-    return cause if f": {path}" in cause else f"{path}: {cause}"  # "picture not found: PATH" names it already
-
-
-def _thumbnail(image_13HW: Tensor) -> Tensor:
-    """As large as the contact sheet shows it: whole photos would pile up in memory."""
-    height, width = image_13HW.shape[-2:]
-    zoom = min(1.0, SHEET_CELL_PX / max(height, width))
-    return images.resize(image_13HW, max(1, round(height * zoom)), max(1, round(width * zoom)))
-
-
-def _memory_cause(error: Exception, device: torch.device) -> str:
-    """RuntimeError is a bug of ours, unless torch's allocator raised it (on the CPU it has no error of its own)."""
-    if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "allocate memory" not in str(error):
-        raise error
-    return f"too large for the memory of {device}; make it smaller"

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from brushnet.errors import UserError
+from brushnet.inference.contact_sheet import ContactSheet
 from brushnet.inference.plan import Plan, plan
 
 
@@ -78,21 +80,58 @@ def test_picture_suffix_names_the_file(tmp_path, save_photo):
     assert made.outputs == [tmp_path / "new" / "b.PNG"]
 
 
-def test_existing_outputs_need_force(tmp_path, save_photo):
+def test_pictures_that_are_there_are_left_out_unless_forced(tmp_path, save_photo):
     photos = [save_photo(tmp_path / "a.jpg"), save_photo(tmp_path / "b.jpg")]
     save_photo(tmp_path / "out" / "a.jpg")
-    with pytest.raises(UserError, match=r"out/a\.jpg would be overwritten; pass --force to allow it"):
-        make_plan(photos, tmp_path / "out")
-    save_photo(tmp_path / "out" / "b.jpg")
-    with pytest.raises(UserError, match=r"out/a\.jpg and 1 more would be overwritten"):
-        make_plan(photos, tmp_path / "out")
-    assert len(make_plan(photos, tmp_path / "out", force=True).outputs) == 2
+    made = make_plan(photos, tmp_path / "out")
+    assert names(made, tmp_path / "out") == ["b.jpg"]
+    assert [len(job.there) for job in made.jobs] == [1, 0]
+    assert names(make_plan(photos, tmp_path / "out", force=True), tmp_path / "out") == ["a.jpg", "b.jpg"]
 
 
-def test_existing_sheet_needs_force_too(tmp_path, save_photo):
+def test_of_several_scales_only_the_missing_ones_are_painted(tmp_path, save_photo):
+    save_photo(tmp_path / "out" / "a_s1.00.jpg")
+    made = make_plan([save_photo(tmp_path / "a.jpg")], tmp_path / "out", scale_labels=["1.00", "2.00"])
+    assert names(made, tmp_path / "out") == ["a_s2.00.jpg", "sheet.jpg"]
+
+
+def test_one_picture_that_is_there_needs_force(tmp_path, save_photo):
+    photo, out = save_photo(tmp_path / "a.jpg"), save_photo(tmp_path / "out.jpg")
+    with pytest.raises(UserError, match=r"out\.jpg would be overwritten; pass --force to allow it"):
+        make_plan([photo], out)
+    assert make_plan([photo], out, force=True).outputs == [out]
+
+
+def test_a_folder_with_a_picture_s_name_is_no_picture_that_is_there(tmp_path, save_photo):
+    (tmp_path / "out" / "a.jpg").mkdir(parents=True)
+    assert names(make_plan([save_photo(tmp_path / "a.jpg")], tmp_path / "out"), tmp_path / "out") == ["a.jpg"]
+
+
+def test_a_stranger_s_picture_of_the_sheet_s_name_needs_force(tmp_path, save_photo):
     save_photo(tmp_path / "out" / "sheet.jpg")
+    photo = save_photo(tmp_path / "a.jpg")
     with pytest.raises(UserError, match=r"out/sheet\.jpg would be overwritten"):
-        make_plan([save_photo(tmp_path / "a.jpg")], tmp_path / "out", scale_labels=["1.00", "2.00"])
+        make_plan([photo], tmp_path / "out", scale_labels=["1.00", "2.00"])
+    assert make_plan([photo], tmp_path / "out", scale_labels=["1.00", "2.00"], force=True).sheet
+
+
+def test_an_earlier_sheet_is_made_anew_only_where_pictures_are(tmp_path, save_photo):
+    sheet = ContactSheet()
+    sheet.add(tmp_path / "a.jpg", [torch.zeros(1, 3, 8, 8)])
+    sheet.write(tmp_path / "out" / "sheet.jpg", [])
+    photo, labels = save_photo(tmp_path / "a.jpg"), ["1.00", "2.00"]
+    assert make_plan([photo], tmp_path / "out", scale_labels=labels).sheet
+    for label in labels:
+        save_photo(tmp_path / "out" / f"a_s{label}.jpg")
+    assert make_plan([photo], tmp_path / "out", scale_labels=labels).outputs == []
+    (tmp_path / "out" / "sheet.jpg").unlink()
+    assert names(make_plan([photo], tmp_path / "out", scale_labels=labels), tmp_path / "out") == ["sheet.jpg"]
+
+
+def test_one_format_for_all(tmp_path, save_photo):
+    photos = [save_photo(tmp_path / name) for name in ("a.jpg", "b.bmp", "a.tif")]
+    made = plan(photos, tmp_path / "out", scale_labels=["1"], force=False, suffix=".png")
+    assert names(made, tmp_path / "out") == ["a.png", "b.png", "a-2.png"]
 
 
 @pytest.mark.parametrize("out", ["a.jpg", "./sub/../a.jpg", "link.jpg"])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from brushnet import images
 from brushnet.errors import BrushnetError, UserError
-from brushnet.inference import stylize
+from brushnet.inference import contact_sheet
 from brushnet.inference.finish import finish
 from brushnet.inference.stylize import pick_device, stylize_files
 
@@ -83,7 +83,7 @@ def test_sheet_has_a_row_a_photo_and_a_column_a_scale_beside_the_photo(tmp_path,
 
 
 def test_sheet_shows_only_the_first_of_many_photos_and_says_so(tmp_path, model, save_photo, monkeypatch, caplog):
-    monkeypatch.setattr(stylize, "SHEET_ROWS", 2)
+    monkeypatch.setattr(contact_sheet, "ROWS", 2)
     for index in range(3):
         save_photo(tmp_path / "photos" / f"{index}.png", (40, 40))
     report = stylize_files(model, [tmp_path / "photos"], tmp_path / "out", strokes=[0.5, 2])
@@ -115,7 +115,11 @@ def test_only_broken_pictures_give_no_sheet(tmp_path, model):
 def test_photo_that_goes_away_meanwhile_does_not_stop_the_rest(tmp_path, model, save_photo):
     first, second = save_photo(tmp_path / "a.jpg"), save_photo(tmp_path / "b.jpg")
     report = stylize_files(
-        model, [first, second], tmp_path / "out", progress=lambda done, *_: second.unlink() if done == 1 else None
+        model,
+        [first, second],
+        tmp_path / "out",
+        jobs=1,
+        progress=lambda done, *_: second.unlink() if done == 1 else None,
     )
     assert [path.name for path in report.written] == ["a.jpg"]
     assert report.lines()[1] == f"picture not found: {second}"  # named once
