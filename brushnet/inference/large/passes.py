@@ -26,18 +26,18 @@ class BandPasses:
         self.spills, self.band_bytes, self.advance = spills, band_bytes, advance
 
     def moments(self, rows: Rows) -> Moments:
-        merged = _Merged()
+        sums = _Sums()
         for _, band in self.bands(rows):
-            merged.add(band)
-        return merged.moments()
+            sums.add(band)
+        return sums.moments()
 
     def spill(self, rows: Rows, *, over: Spilled | None = None) -> Spilled:
         place = self.spills.place(rows) if over is None else over
-        merged = _Merged()
+        sums = _Sums()
         for top, band in self.bands(rows):
-            merged.add(band)
+            sums.add(band)
             place.write(top, band)
-        place.moments = merged.moments()
+        place.moments = sums.moments()
         return place
 
     def bands(self, rows: Rows) -> Iterator[tuple[int, Tensor]]:
@@ -47,23 +47,27 @@ class BandPasses:
             self.advance((bottom - top) * rows.row_work)
 
 
-class _Merged:
-    """Mean and variance of all bands together (Chan et al. 1983, eq. 2.1), in float64."""
+class _Sums:
+    """Sums of what is off from a pilot mean, that of the first band, and of its squares: float64 over the bands."""
 
     def __init__(self) -> None:
-        self.count, self.mean, self.squares = 0, torch.zeros(()), torch.zeros(())
+        self.count = 0
+        self.pilot, self.sums, self.squares = torch.zeros(()), torch.zeros(()), torch.zeros(())
 
     def add(self, band_1CHW: Tensor) -> None:
-        var, mean = (each.double() for each in torch.var_mean(band_1CHW, dim=(2, 3), keepdim=True, correction=0))
-        fresh = band_1CHW.shape[2] * band_1CHW.shape[3]
-        total = self.count + fresh
-        away = mean - self.mean
-        self.mean = self.mean + away * (fresh / total)
-        self.squares = self.squares + var * fresh + away.square() * (self.count * fresh / total)
-        self.count = total
+        points_NC = band_1CHW.permute(0, 2, 3, 1).flatten(0, 2)
+        if not self.count:
+            self.pilot = points_NC.mean(dim=0)
+        # Ten times as fast as torch.var_mean, which would take a fifth of the time of all.
+        off_NC = points_NC - self.pilot
+        self.count += len(off_NC)
+        self.sums = self.sums + off_NC.sum(dim=0).double()
+        self.squares = self.squares + off_NC.square_().sum(dim=0).double()
 
     def moments(self) -> Moments:
-        return self.mean.float(), (self.squares / self.count).float()
+        off = self.sums / self.count
+        mean, var = self.pilot.double() + off, (self.squares / self.count - off.square()).clamp_min(0)
+        return mean.float().view(1, -1, 1, 1), var.float().view(1, -1, 1, 1)
 
 
 class CountingPasses:
@@ -78,14 +82,16 @@ class CountingPasses:
         return nothing, nothing
 
     def spill(self, rows: Rows, *, over: Spilled | None = None) -> Spilled:
-        if over is None:
-            over = _Counted(rows)
-            size = rows.channels * rows.height * rows.width
-            self.spilled += size
-            self.most_spilled = max(self.most_spilled, self.spilled)
-            weakref.finalize(over, self._gone, size)
-        over.moments = self.moments(rows)
-        return over
+        place = self._place(rows) if over is None else over
+        place.moments = self.moments(rows)
+        return place
+
+    def _place(self, rows: Rows) -> Spilled:
+        place, size = _Counted(rows), rows.channels * rows.height * rows.width
+        self.spilled += size
+        self.most_spilled = max(self.most_spilled, self.spilled)
+        weakref.finalize(place, self._gone, size)
+        return place
 
     def count(self, rows: Rows) -> None:
         self.work += rows.height * rows.row_work
@@ -105,7 +111,8 @@ class _Counted:
     def read(self, top: int, bottom: int) -> Tensor:
         raise NotImplementedError
 
-    write = read
+    def write(self, top: int, band: Tensor) -> None:
+        raise NotImplementedError
 
 
 def band_rows(rows: Rows, band_bytes: float) -> int:

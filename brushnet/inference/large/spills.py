@@ -105,7 +105,7 @@ class _InFile(Spill):
 
     def _read(self, top: int, bottom: int) -> Tensor:
         rows_HWC = torch.empty(bottom - top, self.width, self.channels, dtype=self.dtype)
-        into = memoryview(rows_HWC.numpy()).cast("B")
+        into = _bytes_of(rows_HWC)
         self.file.seek(top * self.stride)
         while len(into):  # a read gives 2 GB at most
             count = self.file.readinto(into)  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ class _InFile(Spill):
         return rows_HWC
 
     def _write(self, top: int, rows_HWC: Tensor) -> None:
-        left = memoryview(rows_HWC.cpu().contiguous().numpy()).cast("B")
+        left = _bytes_of(rows_HWC.cpu().contiguous())
         try:
             self.file.seek(top * self.stride)
             while len(left):
@@ -145,3 +145,7 @@ def _levels(band: Tensor) -> Tensor:
 
 def _white(dtype: torch.dtype) -> int:
     return int(torch.iinfo(dtype).max)
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    return memoryview(tensor.numpy().view(np.uint8).reshape(-1))  # type: ignore[arg-type]
