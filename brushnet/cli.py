@@ -24,6 +24,7 @@ COMMANDS = {
     "models": "list the models that ship",
     "demo": "paint photos in the browser, on a page of this machine or of any static host",
     "shards": "pack photos into WebDataset shards",
+    "bench": "measure how fast this machine trains, paints and loads",
     "completion": "print the completion script of bash, zsh or fish",
 }
 

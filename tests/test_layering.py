@@ -38,6 +38,7 @@ ORDER = [
     ["evaluation"],
     ["probing"],
     ["sweeps"],
+    ["bench"],
     ["config"],
     ["build"],
     ["commands"],

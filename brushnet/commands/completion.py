@@ -11,6 +11,7 @@ from pathlib import Path
 
 from brushnet import samples
 from brushnet.commands.baseline import METHODS
+from brushnet.commands.bench import PARTS
 from brushnet.commands.parser import Parser
 from brushnet.config.folder import conf_dir, groups
 from brushnet.config.schema import Config, options, rule_of
@@ -72,6 +73,7 @@ def words_by_command() -> dict[str, list[str]]:
 
     found = {name: command_parser(name).flags() for name in COMMANDS}
     found["train"] += override_words()
+    found["bench"] += [*PARTS, *override_words()]
     found["shards"].append("pack")
     found["baseline"] += METHODS
     found["completion"] += SHELLS

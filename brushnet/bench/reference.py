@@ -1,0 +1,97 @@
+"""scripts/bench/reference_trainer.py, which knows nothing of brushnet, as a module: what is compared with."""
+
+import importlib.util
+import sys
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from brushnet.bench.clock import Clock
+from brushnet.bench.rates import matmul_precision
+from brushnet.bench.work import Work, work_of
+from brushnet.data.photos import decode_photo
+from brushnet.data.reading import Source
+from brushnet.errors import BrushnetError, ImageError
+
+NAME = "brushnet_reference_trainer"
+PHOTOS = 64  # as many as there are, at most: what is compared is speed
+
+
+@lru_cache(maxsize=1)
+def reference_module() -> ModuleType:
+    """From the repository, or of an installed wheel, which carries a copy."""
+    package = Path(__file__).parents[1]
+    places = (package / "bench" / "reference_trainer.py", package.parent / "scripts" / "bench" / "reference_trainer.py")
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise BrushnetError(f"the reference trainer is missing (no {places[0]}): install brushnet anew")
+    spec = importlib.util.spec_from_file_location(NAME, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[NAME] = module  # loader workers look it up by name
+    spec.loader.exec_module(module)
+    return module
+
+
+class Reference:
+    """The reference trainer as torch sets it up by default, whatever brushnet's own training has changed."""
+
+    def __init__(
+        self,
+        photos: list[bytes],
+        painting_13HW: Tensor,
+        *,
+        batch_size: int,
+        crop_px: int,
+        workers: int,
+        device: torch.device,
+    ):
+        self.batch_size = batch_size
+        with matmul_precision("highest"):
+            self.trainer = reference_module().ReferenceTrainer(
+                photos, painting_13HW, batch_size=batch_size, size=crop_px, workers=workers, device=device
+            )
+        self.work: Work | None = None
+
+    def warm_up(self) -> None:
+        """Two steps, in the first of which its work is counted."""
+        self.work = work_of(self.step)
+        self.step()
+
+    def step(self) -> float:
+        with matmul_precision("highest"):
+            return self.trainer.step()
+
+    def block(self, clock: Clock, *, seconds: float, settle: int) -> tuple[int, float]:
+        """Steps, one at least, and the seconds they took; before it `settle` steps, in which its loader runs empty."""
+        begun = clock()
+        for _ in range(settle):
+            self.step()
+            if clock.now() - begun > seconds / 2:
+                break
+        begun, steps = clock(), 0
+        while not steps or clock.now() - begun < seconds:
+            self.step()
+            steps += 1
+        return steps, clock() - begun
+
+
+def whole_photos(source: Source, *, count: int = PHOTOS) -> list[bytes]:
+    """The first photos that can be decoded, as files. BrushnetError where none can."""
+    found: list[bytes] = []
+    for number in range(len(source)):
+        if len(found) == count:
+            break
+        try:
+            content = source.read(number)
+            decode_photo(content)
+        except (ImageError, OSError):
+            continue
+        found.append(content)
+    if not found:
+        raise BrushnetError(f"no photo of {source.describe()} can be decoded")
+    return found

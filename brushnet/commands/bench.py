@@ -1,0 +1,146 @@
+"""`brushnet bench`: how fast this machine trains, paints and loads, beside a plain reference."""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from brushnet.commands.parser import Parser, positive_float, positive_int
+from brushnet.commands.terminal import printable
+from brushnet.errors import UserError
+from brushnet.files import write_whole
+
+PARTS = ("train", "stylize", "data", "all")
+SECONDS = 2.0
+MOST_PX = 16384
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+_EPILOG = """parts:
+  train    images/s of `brushnet train` with the same options, and where a step's time goes; in turn with a reference
+           that trains as the common port of Johnson et al. does; beside what the device's matrix products allow
+  stylize  time and memory a picture, by size, of every network in conf/net and of the reference's
+  data     photos loaded a second, by number of loader processes
+  all      the three (default)
+
+brushnet bench
+brushnet bench train trainer=gpu net=johnson lossnet=vgg16 loss=johnson
+brushnet bench stylize --sizes 512,1920x1080 --compile -o speed.json
+
+Nothing is written but -o FILE. All of a ratio is measured in one run, turn and turn about; figures are medians."""
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.set_defaults(run=run)
+    parser.usage = "brushnet bench [train | stylize | data | all] [option=value ...] [flags]"
+    parser.epilog = _EPILOG
+    parser.add_argument("words", nargs="*", metavar="PART | option=value",
+                        help=f"one of {', '.join(PARTS)}; options as `brushnet train` takes them")  # fmt: skip
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: the best there is")
+    parser.add_argument("--seconds", type=positive_float, default=SECONDS, metavar="N",
+                        help=f"of each measurement ({SECONDS:g}); longer is steadier")  # fmt: skip
+    parser.add_argument("--sizes", metavar="PX,WxH,...",
+                        help="of stylize (256 to 2048, as far as time and memory allow)")  # fmt: skip
+    parser.add_argument("--compile", action="store_true", help="of stylize: compiled networks too")
+    parser.add_argument("--data", metavar="PATH", help="photos to train on and to load (the samples), as data.path")
+    parser.add_argument("--reference-batch", type=positive_int, metavar="N",
+                        help="of train: photos in a step of the reference (as many as in ours)")  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="write the figures there")
+    parser.add_argument("--json", action="store_true", help="the figures to standard output, in place of tables")
+
+
+def run(args: argparse.Namespace) -> int:
+    part, overrides = _split(args.words)
+    _check_owners(part, args, overrides)
+    sizes = parse_sizes(args.sizes) if args.sizes is not None else None
+    if args.output is not None:
+        check_output(args.output)
+    from brushnet.commands.bench_parts import Request, measure  # torch, seconds
+
+    request = Request(
+        parts=PARTS[:-1] if part == "all" else (part,),
+        overrides=overrides,
+        device=args.device,
+        seconds=args.seconds,
+        sizes=sizes,
+        compiled=args.compile,
+        data=args.data,
+        reference_batch=args.reference_batch,
+    )
+    found = {"command": shlex.join(["brushnet", "bench", *_typed(args)]), **measure(request, tell=_tell)}
+    text = json.dumps(found, indent=1)
+    if args.output is not None:
+        write_whole(args.output, f"{text}\n".encode())
+    if args.json:
+        print(text)
+    else:
+        from brushnet.bench.tables import lines
+
+        for line in lines(found):
+            print(printable(line))
+    return 0
+
+
+def parse_sizes(text: str) -> list[tuple[int, int]]:
+    """(height, width) of each of "512,1920x1080". UserError says what is allowed."""
+    found = []
+    for each in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", each.strip())
+        width = int(match[1]) if match else 0
+        height = int(match[2] or match[1]) if match else 0
+        if not all(16 <= side <= MOST_PX for side in (height, width)):
+            raise UserError(f"--sizes must be sides or WxH from 16 to {MOST_PX} px, joined by commas, got {each!r}")
+        found.append((height, width))
+    return found
+
+
+def check_output(path: Path) -> None:
+    """UserError where the figures could not be written: better now than after minutes."""
+    if path.suffix != ".json":
+        raise UserError(f"-o {path}: the figures are JSON; give a name that ends in .json")
+    if path.is_dir():
+        raise UserError(f"-o {path} is a folder; give a file")
+    there = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"-o {path}: {there} is not a folder that can be written to")
+
+
+def _split(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The part that is asked for, and the overrides."""
+    named = [word for word in words if "=" not in word]
+    if len(named) > 1 or (named and named[0] not in PARTS):
+        got = " ".join(named)
+        raise UserError(f"brushnet bench measures one of {', '.join(PARTS)}, got {got}; options are option=value")
+    return (named or ["all"])[0], [word for word in words if "=" in word]
+
+
+def _check_owners(part: str, args: argparse.Namespace, overrides: list[str]) -> None:
+    """UserError for what would be silently ignored."""
+    given = {"--sizes": args.sizes, "--compile": args.compile, "--reference-batch": args.reference_batch}
+    owners = {"--sizes": "stylize", "--compile": "stylize", "--reference-batch": "train"}
+    for option, value in given.items():
+        if value and part not in (owners[option], "all"):
+            raise UserError(f"{option} belongs to brushnet bench {owners[option]}, got {part}")
+    if part == "stylize" and (overrides or args.data):
+        got = overrides[0] if overrides else f"--data {args.data}"
+        raise UserError(f"{got} says how to train or load, and brushnet bench stylize does neither")
+
+
+def _typed(args: argparse.Namespace) -> list[str]:
+    """What makes the figures what they are; where they are written does not."""
+    from brushnet.config.secrets import without_secrets
+
+    flags = [f"--device={args.device}"] if args.device != "auto" else []
+    flags += [f"--seconds={args.seconds:g}"] if args.seconds != SECONDS else []
+    flags += [f"--sizes={args.sizes}"] if args.sizes else []
+    flags += ["--compile"] if args.compile else []
+    flags += [f"--data={without_secrets(args.data)}"] if args.data else []
+    flags += [f"--reference-batch={args.reference_batch}"] if args.reference_batch else []
+    return [*map(without_secrets, args.words), *flags]
+
+
+def _tell(text: str) -> None:
+    print(printable(f"bench: {text}"), file=sys.stderr)
