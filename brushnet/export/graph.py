@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 
 OPSET = 18  # of 2022: ONNX Runtime since 1.14
 IR_VERSION = 8
+SMALLEST_HALVED = 256  # values; below, nothing is saved
 
 Number = int | float
 
@@ -69,12 +70,20 @@ class Graph:
         body = self._body(inputs, lambda: step(number, value), first=[goes_on])
         return self.op("Loop", times, None, start, dtype=start.dtype, body=body)
 
-    def model(self, output: "Value", name: str, shape: Sequence[str | int]) -> onnx.ModelProto:
-        """The finished file; `output` gets this name."""
-        self.bodies[-1].append(helper.make_node("Identity", [output.name], [name], name=name))
-        tensors = [numpy_helper.from_array(value, each) for each, value in self.constants.items()]
+    def model(self, output: "Value", name: str, shape: Sequence[str | int], *, half: bool = False) -> onnx.ModelProto:
+        """The finished file; `output` gets this name. `half`: weights are stored in 16 bits."""
+        nodes = [*self.bodies[0], helper.make_node("Identity", [output.name], [name], name=name)]
+        stored = dict(self.constants)
+        for each, value in self.constants.items():
+            if half and value.dtype == np.float32 and value.size >= SMALLEST_HALVED:
+                del stored[each]
+                stored[f"{each}_half"] = value.astype(np.float16)
+                nodes.insert(
+                    0, helper.make_node("Cast", [f"{each}_half"], [each], name=each, to=onnx.TensorProto.FLOAT)
+                )
+        tensors = [numpy_helper.from_array(value, each) for each, value in stored.items()]
         outputs = [_declared(name, output.dtype, shape)]
-        graph = helper.make_graph(self.bodies[0], "brushnet", self.inputs, outputs, tensors)
+        graph = helper.make_graph(nodes, "brushnet", self.inputs, outputs, tensors)
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="brushnet")
 

@@ -9,8 +9,9 @@ from brushnet.export.picture import picture_model
 from brushnet.models import StyleModel
 
 
-def onnx_bytes(model: StyleModel, about: dict[str, str]) -> bytes:
-    file = picture_model(model)
+def onnx_bytes(model: StyleModel, about: dict[str, str], *, half: bool = False) -> bytes:
+    """`about` lies in the file's metadata; `half`: weights are stored in 16 bits."""
+    file = picture_model(model, half=half)
     onnx.helper.set_model_props(file, about)
     onnx.checker.check_model(file, full_check=True)
     return file.SerializeToString()

@@ -21,8 +21,11 @@ from brushnet.models import StyleModel
 PICTURE = ("batch", 3, "height", "width")
 
 
-def picture_model(model: StyleModel) -> onnx.ModelProto:
-    """As `model(photo, stroke, style=...)` and `finish(strength=...)`: strokes are clamped, maps smoothed."""
+def picture_model(model: StyleModel, *, half: bool = False) -> onnx.ModelProto:
+    """As `model(photo, stroke, style=...)` and `finish(strength=...)`: strokes are clamped, maps smoothed.
+
+    `half`: weights are stored in 16 bits and computed with in 32, which runs everywhere and as fast.
+    """
     graph = Graph()
     photo = graph.input("photo", np.float32, PICTURE)
     told = model.stroke_mode == "conditioned"
@@ -35,7 +38,7 @@ def picture_model(model: StyleModel) -> onnx.ModelProto:
         painting = network.paint(photo, graph.constant(np.zeros((1, 1, 1, 1)), np.float32), of_map=False)
     else:
         painting = _with_stroke(network, photo, _octaves(stroke, model.stroke_range))
-    return graph.model(at_strength(photo, painting, strength), "painting", PICTURE)
+    return graph.model(at_strength(photo, painting, strength), "painting", PICTURE, half=half)
 
 
 def _octaves(stroke_11hw: Value, trained: tuple[float, float]) -> Value:
