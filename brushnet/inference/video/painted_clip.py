@@ -6,14 +6,14 @@ Under a temporary name, renamed when it is whole: nobody ever sees half a video.
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brushnet.errors import BrushnetError
-from brushnet.files import PARTIAL
+from brushnet.files import written_whole
 from brushnet.inference.video.clip import Clip, Frame
 from brushnet.inference.video.formats import Format
 from brushnet.inference.video.other_streams import others
@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # an extra
 log = logging.getLogger(__name__)
 
 PIXEL_FORMAT = "yuv420p"  # what every player shows
-_NAME_CHARS = 40
 _NOT_KEPT = ("encoder", "major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id", "DURATION",
              "NUMBER_OF_BYTES", "NUMBER_OF_FRAMES", "BPS")  # fmt: skip  # of the old file, wrong of the new one
 
@@ -91,21 +90,18 @@ def open_painted(out: Path, clip: Clip, format_: Format, *, crf: int) -> Iterato
     """BrushnetError where the disk is full or fails. Whatever ends it before its end, nothing is left behind."""
     import av
 
-    partial = Path(os.path.abspath(out)).with_name(f".{out.name[:_NAME_CHARS]}.{os.getpid()}{PARTIAL}")
     try:
-        partial.unlink(missing_ok=True)  # a stranger's folder may hold a link of that name
-        with av.open(str(partial), "w", format=format_.muxer, options=format_.options) as container:
+        with (
+            written_whole(Path(os.path.abspath(out))) as partial,  # FFmpeg takes "a:b.mp4" for an address
+            av.open(str(partial), "w", format=format_.muxer, options=format_.options) as container,
+        ):
             container.metadata.update(_kept(clip.container.metadata))
             painted = PaintedClip(container, clip, format_, crf=crf)
             container.set_chapters(clip.container.chapters())
             yield painted
             painted.finish()
-        os.replace(partial, out)
     except (av.error.FFmpegError, OSError) as error:
         raise BrushnetError(f"cannot write {out}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        with suppress(OSError):  # renamed, or never made
-            partial.unlink()
 
 
 def _kept(metadata: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""Paints consecutive frames, with norm statistics that are held over time.
+"""Paints consecutive frames so that they flicker less: at the same places of the network's grid, statistics held.
 
-Instance norm looks at the whole frame: when something enters it, colours and contrast change everywhere at once. Here
-each norm layer uses an exponential mean of its statistics over the frames so far, in the same pass.
+A moving camera's picture is laid on a canvas such that it keeps its place on the grid (see `anchor`). Instance norm
+looks at the whole frame: when something enters it, colours and contrast change everywhere at once. Here each norm layer
+uses an exponential mean of its statistics over the frames so far, in the same pass.
 
 Shape letters: B batch of consecutive frames, H W frame size, h w size of the stroke map, K styles.
 """
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from brushnet.inference.video.anchor import CELL_PX, on_canvas
 from brushnet.models import StyleModel
 from brushnet.nets.condition import Carried, Moments
 from brushnet.stroke_map import fit_map
@@ -31,12 +33,31 @@ class SteadyPainter:
         self.time_s = 0.0
 
     def __call__(
-        self, frames_B3HW: Tensor, stroke: float | Tensor, *, times_s: Sequence[float], cuts: Sequence[bool]
+        self,
+        frames_B3HW: Tensor,
+        stroke: float | Tensor,
+        *,
+        times_s: Sequence[float],
+        cuts: Sequence[bool],
+        moved: Sequence[tuple[int, int]] | None = None,
+        cell: int = CELL_PX,
     ) -> Tensor:
         """Paintings (B, 3, H, W) in [0, 1]. `stroke`, within the trained range, holds for all of the batch.
 
-        `cuts` says of each frame whether a new scene begins with it: what was before it is then forgotten.
+        `cuts` says of each frame whether a new scene begins with it: what was before it is then forgotten. `moved`, of
+        each frame how far right and down its picture has moved in its scene, lays it on a canvas of cells of `cell` px.
         """
+        if moved is None:
+            return self._paint_batch(frames_B3HW, stroke, times_s, cuts)
+        height, width = frames_B3HW.shape[-2:]
+        laid = [on_canvas(frame, each, cell) for frame, each in zip(frames_B3HW, moved, strict=True)]
+        painted = self._paint_batch(torch.stack([canvas for canvas, _ in laid]), stroke, times_s, cuts)
+        places = zip(painted, [place for _, place in laid], strict=True)
+        return torch.stack([each[:, top : top + height, left : left + width] for each, (left, top) in places])
+
+    def _paint_batch(
+        self, frames_B3HW: Tensor, stroke: float | Tensor, times_s: Sequence[float], cuts: Sequence[bool]
+    ) -> Tensor:
         log2_stroke = self._log2(stroke, (frames_B3HW.shape[2], frames_B3HW.shape[3]))
         painted = []
         start = 0

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from brushnet.errors import UserError
 from brushnet.inference.brushes import MapBrush, ScaleBrush, open_brushes
+from brushnet.inference.video.anchor import CELL_PX, cell_px
 from brushnet.models import StyleModel
 from brushnet.stroke_map import check_aspect
 
@@ -20,6 +21,11 @@ class Held:
     map_path: Path | None = None
     map_size: tuple[int, int] = (1, 1)
     moves = False
+
+    @property
+    def cell_px(self) -> int:
+        """Of a canvas that frames are laid on, see `anchor`."""
+        return CELL_PX if isinstance(self.stroke, Tensor) else cell_px(self.stroke)
 
     def at(self, share: float) -> float | Tensor:
         return self.stroke
@@ -36,6 +42,7 @@ class Moving:
     start: float
     end: float
     moves = True
+    cell_px = CELL_PX
 
     def at(self, share: float) -> float:
         return self.start * (self.end / self.start) ** min(max(share, 0.0), 1.0)

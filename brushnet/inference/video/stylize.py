@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor
 
 from brushnet import images
-from brushnet.errors import BrushnetError
+from brushnet.devices import pick_device
+from brushnet.errors import BrushnetError, Stopped
 from brushnet.inference.finish import check_colour, check_strength, finish
+from brushnet.inference.video.anchor import Anchor
 from brushnet.inference.video.clip import Clip, Frame, measured_duration_s, open_clip
 from brushnet.inference.video.cuts import CutFinder
 from brushnet.inference.video.formats import checked_crf, format_of
@@ -68,17 +71,20 @@ def stylize_video(
     strict: bool = False,
     force: bool = False,
     crf: int | None = None,
-    hold_s: float = HOLD_S,
+    steady: bool = True,
     progress: Progress | None = None,
+    stop: threading.Event | None = None,
 ) -> VideoReport:
     """Paint a video; `out` with a video's suffix is a file, anything else a folder.
 
     `stroke_from` and `stroke_to` move the brush over the clip's duration, in equal steps of octaves; `crf` is the
-    encoder's quality, lower is better; `hold_s` as for `SteadyPainter`; all else as for `stylize_files`.
+    encoder's quality, lower is better; without `steady` each frame is a picture of its own, and flickers; all
+    else is as for `stylize_files`.
 
     Sound, subtitles, times of frames, colour tags and the shape of pixels stay. UserError for a wrong request before
     anything is written; VideoError for a clip without a frame; BrushnetError where the disk fails. Whatever ends it
-    early leaves nothing behind. A damaged clip is painted as far as it can be decoded: see the report's `problems`.
+    early leaves nothing behind; `stop`, once set from elsewhere, does soon (Stopped). A damaged clip is painted as far
+    as it can be decoded: see the report's `problems`.
     """
     require_av()
     check_strength(strength)
@@ -107,9 +113,9 @@ def stylize_video(
         for remark in opened.info.remarks:
             log.info("%s: %s", path, remark)
         os.makedirs(written.parent, exist_ok=True)
-        painter = SteadyPainter(model, style=style, hold_s=hold_s)
+        painter = SteadyPainter(model, style=style, hold_s=HOLD_S if steady else 0)
         with open_painted(written, opened, format_, crf=crf) as painted:
-            _Run(painter, strokes, finishing, opened, painted, report, progress).do()
+            _Run(painter, strokes, finishing, opened, painted, report, progress, steady=steady).do(stop)
         report.problems = opened.problems
     return report
 
@@ -124,17 +130,22 @@ class _Run:
         painted: PaintedClip,
         report: VideoReport,
         progress: Progress | None,
+        *,
+        steady: bool,
     ):
         self.painter, self.strokes, self.finishing = painter, strokes, finishing
         self.clip, self.painted, self.report, self.progress = clip, painted, report, progress
         self.duration_s = measured_duration_s(clip) if strokes.moves else 0.0
-        self.find_cut = CutFinder()
+        self.find_cut, self.anchor, self.steady = CutFinder(), Anchor(), steady
         self.first_pts: int | None = None
         self.batch = _frames_at_once(clip, painter.model.device, moving=strokes.moves)
 
-    def do(self) -> None:
+    def do(self, stop: threading.Event | None) -> None:
         waiting: list[Frame] = []
         for each in self.clip.read():
+            if stop is not None and stop.is_set():
+                frames = f"{self.report.frames} of {self.clip.info.frames} frames"
+                raise Stopped(f"stopped after {frames} of {self.clip.path}; nothing is written")
             if not isinstance(each, Frame):
                 self.painted.add_packet(each)
                 continue
@@ -148,10 +159,13 @@ class _Run:
     def _paint(self, frames: list[Frame]) -> None:
         photos_B3HW = torch.stack([_tensor(frame.rgb) for frame in frames])
         cuts = [self.find_cut(each) for each in photos_B3HW]
+        moved = None
+        if self.steady:
+            moved = [self.anchor(each, cut=cut) for each, cut in zip(photos_B3HW, cuts, strict=True)]
         photos = images.to_float(photos_B3HW.to(self.painter.model.device))
         times_s = [self._time_s(frame) for frame in frames]
         stroke = self.strokes.at(self._share(times_s[0]))
-        painted = self.finishing(photos, self._painted(photos, stroke, times_s, cuts))
+        painted = self.finishing(photos, self._painted(photos, stroke, times_s, cuts, moved))
         for frame, picture_3HW in zip(frames, images.to_uint8(painted).cpu(), strict=True):
             self.painted.add_frame(picture_3HW.permute(1, 2, 0).numpy(), frame)
         self.report.frames += len(frames)
@@ -159,9 +173,17 @@ class _Run:
             more = max(self.clip.info.frames, self.report.frames + 1)  # the file's own number may be too small
             self.progress(self.report.frames, more, self.clip.path)
 
-    def _painted(self, photos: Tensor, stroke: float | Tensor, times_s: list[float], cuts: list[bool]) -> Tensor:
+    def _painted(
+        self,
+        photos: Tensor,
+        stroke: float | Tensor,
+        times_s: list[float],
+        cuts: list[bool],
+        moved: list[tuple[int, int]] | None,
+    ) -> Tensor:
         try:
-            return self.painter(photos, stroke, times_s=times_s, cuts=cuts)
+            cell = self.strokes.cell_px
+            return self.painter(photos, stroke, times_s=times_s, cuts=cuts, moved=moved, cell=cell)
         except (MemoryError, RuntimeError) as error:  # on the CPU torch has no error of its own
             if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "allocate memory" not in str(error):
                 raise
@@ -190,7 +212,5 @@ def _tensor(rgb_HW3: np.ndarray) -> Tensor:
 
 
 def _on_device(model: StyleModel | str | Path, device: str) -> StyleModel:
-    from brushnet.inference.stylize import pick_device  # knows videos itself
-
     target_device = pick_device(device)
     return (model if isinstance(model, StyleModel) else load(model)).to(target_device)

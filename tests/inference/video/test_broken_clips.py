@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
-from brushnet.errors import BrushnetError, UserError
-from brushnet.inference.video import painted_clip
+from brushnet.errors import BrushnetError, Stopped, UserError
+from brushnet.files import PARTIAL
 from brushnet.inference.video.opening import VideoError
 from brushnet.inference.video.stylize import stylize_video
 
@@ -141,6 +142,15 @@ def test_what_ends_it_on_the_way_leaves_nothing_behind(tmp_path, model, error):
     assert (tmp_path / "b.mp4").read_bytes() == b"an earlier one"
 
 
+def test_stop_from_elsewhere_comes_soon_and_says_how_far_it_was(tmp_path, model):
+    stop, clip = threading.Event(), write_clip(tmp_path / "a.mp4", 9, sound="aac")
+    with pytest.raises(Stopped, match=r"stopped after 3 of 9 frames of .*a\.mp4; nothing is written"):
+        stylize_video(
+            model, clip, tmp_path / "b.mp4", progress=lambda done, *_: stop.set() if done == 3 else None, stop=stop
+        )
+    assert names(tmp_path) == ["a.mp4"]
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit of file sizes on this system")
 def test_disk_that_fills_on_the_way_is_said_and_leaves_nothing_behind(tmp_path, model_path):
     clip = write_clip(tmp_path / "a.mp4", 20, size=(320, 240))
@@ -165,6 +175,6 @@ def test_disk_that_fills_on_the_way_is_said_and_leaves_nothing_behind(tmp_path, 
 def test_a_link_with_the_temporary_name_is_not_followed(tmp_path, model):
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
-    (tmp_path / f".b.mp4.{os.getpid()}{painted_clip.PARTIAL}").symlink_to(victim)
+    (tmp_path / f".b.mp4.{os.getpid()}{PARTIAL}").symlink_to(victim)
     stylize_video(model, write_clip(tmp_path / "a.mp4", 2), tmp_path / "b.mp4")
     assert victim.read_bytes() == b"precious"

@@ -24,7 +24,7 @@ def photos_back(model, clip, out, **options):
 
 def test_frames_are_the_models_pictures(tmp_path, model):
     clip = write_clip(tmp_path / "a.mkv", 3, codec="ffv1", pix_fmt="bgr0", options={})
-    report = stylize_video(model, clip, tmp_path / "b.mkv", stroke=1.4, hold_s=0, crf=0)
+    report = stylize_video(model, clip, tmp_path / "b.mkv", stroke=1.4, steady=False, crf=0)
     assert (report.written, report.frames, report.problems, report.exit_code) == (tmp_path / "b.mkv", 3, [], 0)
     for number, frame in enumerate(read_clip(tmp_path / "b.mkv")):
         photo = images.to_float(torch.from_numpy(pattern(number)).permute(2, 0, 1))[None]
@@ -166,11 +166,12 @@ def test_stroke_map_and_style_are_as_for_pictures(tmp_path, make_model, save_pho
     model = make_model(styles=2)
     map_path = save_photo(tmp_path / "map.png", (64, 48), mode="L")
     clip = write_clip(tmp_path / "a.mkv", 1, codec="ffv1", pix_fmt="bgr0", options={})
-    options = {"style": {"painting-0": 0.4, "painting-1": 0.6}, "preserve_colour": "luminance", "strength": 0.8}
-    stylize_video(model, clip, tmp_path / "b.mkv", stroke_map=map_path, map_range=(0.6, 1.7), crf=0, **options)
+    finishing = {"preserve_colour": "luminance", "strength": 0.8}
+    options = {"style": {"painting-0": 0.4, "painting-1": 0.6}, "steady": False, "crf": 0, **finishing}
+    stylize_video(model, clip, tmp_path / "b.mkv", stroke_map=map_path, map_range=(0.6, 1.7), **options)
     photo = images.to_float(torch.from_numpy(pattern(0)).permute(2, 0, 1))[None]
     stroke = 0.6 * (1.7 / 0.6) ** images.read_grey(map_path)
-    expected = finish(photo, model(photo, stroke, style=options["style"]), preserve_colour="luminance", strength=0.8)
+    expected = finish(photo, model(photo, stroke, style=options["style"]), **finishing)
     painted = images.to_float(torch.from_numpy(read_clip(tmp_path / "b.mkv")[0].to_ndarray(format="rgb24")))
     assert (images.resize(painted.permute(2, 0, 1)[None], 24, 32) - images.resize(expected, 24, 32)).abs().mean() < 0.01
 

@@ -1,0 +1,109 @@
+"""Holds a moving camera's picture still on the network's grid.
+
+The network halves its resolution twice and its trunk works at 1 / (4 s): moved by a pixel, the same photo is painted
+with other strokes, and a pan boils. So each frame is laid on a canvas of constant size such that what it shows lies on
+the same points of the grid as in the frame before. For that one shift of the whole frame is found, by phase correlation
+(Kuglin and Hines 1975); things that move by themselves are not followed.
+
+Shape letters: H W frame size, h w size of what is compared.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from brushnet.nets.transformer import FINEST, STRIDE
+
+COMPARED_PX = 384  # a side at most, in the middle of the frame: more costs time and finds the same
+LOWPASS = 0.12  # cycles a px; finer is mostly noise of the sensor and of the codec
+CERTAIN = 0.15  # of the correlation's peak, which is 1 for a frame that has only moved; of two scenes it is 0.05
+STILL_PX = 0.15  # less than this is no movement, or a camera at rest would drift
+CELL_PX = 16  # where the brush moves or is a map: the stride's grid alone
+_GRIDS = range(4, 15)
+_FITTING = 0.1
+
+
+def cell_px(stroke: float) -> int:
+    """Movements of so many px leave the picture on the same points of the grid: of the stride's and of the trunk's.
+
+    Nearly so for most scales; at least 16, since where a cell is left for the next, the nearness counts.
+    """
+    zoom = max(FINEST, stroke)
+    misfit = {cells: abs(cells / zoom - round(cells / zoom)) for cells in _GRIDS}
+    return STRIDE * next((cells for cells in _GRIDS if misfit[cells] <= _FITTING), min(misfit, key=misfit.__getitem__))
+
+
+class Anchor:
+    """Call it on each frame in turn; it has seen the one before."""
+
+    def __init__(self) -> None:
+        self.before: Tensor | None = None  # its spectrum
+        self.x = self.y = 0.0  # how far the picture has moved since the scene began
+
+    def __call__(self, frame_3HW: Tensor, *, cut: bool) -> tuple[int, int]:
+        """How far, in px, the picture has moved right and down since the scene began. `frame` is uint8."""
+        spectrum = _spectrum(frame_3HW)
+        before, self.before = self.before, spectrum
+        if cut or before is None or before.shape != spectrum.shape:
+            self.x = self.y = 0.0
+            return 0, 0
+        right, down = _shift(before, spectrum, _size(frame_3HW))
+        self.x, self.y = self.x + right, self.y + down
+        return round(self.x), round(self.y)
+
+
+def on_canvas(frame_3HW: Tensor, moved: tuple[int, int], cell: int) -> tuple[Tensor, tuple[int, int]]:
+    """The frame on a canvas of whole cells that has room for every place, and the frame's place on it: left, top."""
+    height, width = frame_3HW.shape[-2:]
+    left, top = (-each % cell for each in moved)
+    right, bottom = (_canvas_px(side, cell) - side - start for side, start in ((width, left), (height, top)))
+    mode = "reflect" if min(height, width) > 2 * cell else "replicate"
+    return F.pad(frame_3HW[None], (left, right, top, bottom), mode=mode)[0], (left, top)
+
+
+def _canvas_px(side: int, cell: int) -> int:
+    return -(-(side + cell - 1) // cell) * cell
+
+
+def _size(frame_3HW: Tensor) -> tuple[int, int]:
+    return min(COMPARED_PX, frame_3HW.shape[-2]), min(COMPARED_PX, frame_3HW.shape[-1])
+
+
+def _spectrum(frame_3HW: Tensor) -> Tensor:
+    """Of the middle, its brightness; fading towards the borders, which do not go on."""
+    (h, w), (height, width) = _size(frame_3HW), frame_3HW.shape[-2:]
+    top, left = (height - h) // 2, (width - w) // 2
+    grey_hw = frame_3HW[:, top : top + h, left : left + w].float().mean(dim=0)
+    window_hw = torch.hann_window(h).view(-1, 1) * torch.hann_window(w)
+    return torch.fft.rfft2((grey_hw - grey_hw.mean()) * window_hw)
+
+
+def _shift(before: Tensor, after: Tensor, size: tuple[int, int]) -> tuple[float, float]:
+    """Right and down, with fractions; 0 where there is no certain one."""
+    h, w = size
+    cross = after * before.conj()
+    distance = torch.fft.fftfreq(h).view(-1, 1).square() + torch.fft.rfftfreq(w).square()
+    weight = torch.exp(-distance / (2 * LOWPASS**2))
+    correlation_hw = torch.fft.irfft2(weight * cross / cross.abs().clamp_min(1e-6), s=size)
+    perfect = torch.fft.irfft2(weight.to(cross.dtype), s=size)[0, 0]
+    row, column = divmod(int(correlation_hw.argmax()), w)
+    if correlation_hw[row, column] < CERTAIN * perfect:
+        return 0.0, 0.0
+    down = _signed(row + _vertex(correlation_hw[:, column], row), h)
+    right = _signed(column + _vertex(correlation_hw[row], column), w)
+    return _or_still(right), _or_still(down)
+
+
+def _or_still(shift_px: float) -> float:
+    return 0.0 if abs(shift_px) < STILL_PX else shift_px
+
+
+def _vertex(values: Tensor, place: int) -> float:
+    """Of the bell through the peak and its neighbours, -0.5 to 0.5 beside `place`."""
+    low, peak, high = (float(values[(place + step) % len(values)].clamp_min(1e-9).log()) for step in (-1, 0, 1))
+    curvature = low - 2 * peak + high
+    return 0.0 if curvature >= 0 else max(-0.5, min(0.5, (low - high) / (2 * curvature)))
+
+
+def _signed(place: float, period: int) -> float:
+    return place - period if place > period / 2 else place
