@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from brushnet.bench.clock import Clock, median_rate
+from brushnet.bench.rates import Rates
 from brushnet.bench.reference import Reference
 from brushnet.bench.steps import PARTS, StepParts
 from brushnet.bench.work import Work, work_of
@@ -39,6 +40,7 @@ class TrainingFigures:
     parts: list[dict[str, float]]
     work: Work
     reference_work: Work | None
+    rates: Rates | None
 
     def to_dict(self) -> dict[str, Any]:
         ours = median_rate(self.ours, per_step=self.batch_size)
@@ -73,6 +75,7 @@ def measure_training(
     options: RunOptions,
     *,
     reference: Reference | None,
+    rates: Rates | None = None,
     seconds: float,
     rounds: int = ROUNDS,
     settle_steps: int | None = None,
@@ -83,7 +86,9 @@ def measure_training(
     so few steps: they are left out. Until `settle_steps` of a block are over (by default as many as its loader keeps
     ready) its time is not taken.
     """
-    blocks = Blocks(reference=reference, seconds=seconds / rounds, rounds=rounds, settle_steps=settle_steps)
+    blocks = Blocks(
+        reference=reference, rates=rates, seconds=seconds / rounds, rounds=rounds, settle_steps=settle_steps
+    )
     with tempfile.TemporaryDirectory(prefix="brushnet-bench-") as folder:
         endless = replace(
             options,
@@ -107,13 +112,22 @@ def measure_training(
 
 
 class Blocks(pl.Callback):
-    """Blocks of our steps, of the reference's, and of ours with the parts of a step timed, in turn.
+    """Blocks of our steps, of the reference's, of matrix products, and of ours with a step's parts timed, in turn.
 
     The last needs the device to be waited for at every part, so that its steps are no measure of speed on a GPU.
     """
 
-    def __init__(self, *, reference: Reference | None, seconds: float, rounds: int, settle_steps: int | None):
-        self.reference, self.seconds, self.rounds, self.settle_steps = reference, seconds, rounds, settle_steps
+    def __init__(
+        self,
+        *,
+        reference: Reference | None,
+        rates: Rates | None,
+        seconds: float,
+        rounds: int,
+        settle_steps: int | None,
+    ):
+        self.reference, self.rates = reference, rates
+        self.seconds, self.rounds, self.settle_steps = seconds, rounds, settle_steps
         self.figures: TrainingFigures | None = None
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
@@ -150,6 +164,8 @@ class Blocks(pl.Callback):
             if self.reference:
                 assert self.settle_steps is not None
                 theirs.append(self.reference.block(self.clock, seconds=self.seconds, settle=self.settle_steps))
+            if self.rates:
+                self.rates.block(seconds=self.seconds)
             timed: list[Block] = []
             yield from self._block(timed, parts=True)
             parts.append(self.parts.per_step(*timed[0]))
@@ -161,6 +177,7 @@ class Blocks(pl.Callback):
             parts=parts,
             work=self.work,
             reference_work=self.reference.work if self.reference else None,
+            rates=self.rates,
         )
 
     def _block(self, found: list[Block], *, parts: bool = False) -> Iterator[None]:

@@ -14,7 +14,7 @@ from brushnet.bench.clock import Clock
 from brushnet.bench.inference import measure_inference, variants
 from brushnet.bench.loading import measure_loading, sample_photos, worker_counts
 from brushnet.bench.machine import describe_machine
-from brushnet.bench.rates import arithmetic, copy_rate, product_rates
+from brushnet.bench.rates import Rates, arithmetic
 from brushnet.bench.reference import Reference, whole_photos
 from brushnet.bench.training import TrainingFigures, measure_training
 from brushnet.config import Config
@@ -89,10 +89,9 @@ def training(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> dict
         workers=workers,
         device=clock.device,
     )
-    tell("training, in turn with the reference")
+    tell("training, in turn with the reference and with matrix products")
     options = build.build_options(cfg, Path())
-    figures = measure_training(module, data, options, reference=reference, seconds=request.seconds)
-    tell("the device's matrix products and copies")
+    figures = measure_training(module, data, options, reference=reference, rates=Rates(clock), seconds=request.seconds)
     return {
         "options": request.overrides,
         "net": f"width {cfg.net.width}, {cfg.net.blocks} blocks, {cfg.net.trunk} trunk",
@@ -101,16 +100,15 @@ def training(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> dict
         "precision": cfg.trainer.precision,
         "compile": cfg.trainer.compile,
         "workers": workers,
-        **beside_the_roofline(figures, cfg.trainer.precision, clock, seconds=request.seconds / 4),
+        **beside_the_roofline(figures, arithmetic(clock.device, cfg.trainer.precision)),
     }
 
 
-def beside_the_roofline(figures: TrainingFigures, precision: str, clock: Clock, *, seconds: float) -> dict[str, Any]:
-    """The figures as a dictionary, with what the device could do in the same arithmetic, and the share reached."""
+def beside_the_roofline(figures: TrainingFigures, kind: str) -> dict[str, Any]:
+    """The figures as a dictionary, with what the device could do in this arithmetic, and the share reached."""
     found = figures.to_dict()
-    rates = product_rates(clock, seconds=seconds)
-    copied = copy_rate(clock, seconds=seconds)
-    kind = arithmetic(clock.device, precision)
+    assert figures.rates is not None
+    rates, copied = figures.rates.flops_s, figures.rates.bytes_s
     found["roofline"] = {
         "product_flops_s": rates,
         "copy_bytes_s": copied,

@@ -1,0 +1,155 @@
+"""`brushnet bench` end to end on a tiny training, and everything that it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from brushnet import cli
+from brushnet.bench import inference, rates
+from brushnet.bench.loading import worker_counts
+from brushnet.commands import bench_parts
+from brushnet.commands.bench import parse_sizes
+from brushnet.config.folder import conf_dir, groups
+from tests.bench.conftest import tiny  # noqa: F401
+from tests.test_cli import HEAVY, brushnet
+
+FAST = ["--device", "cpu", "--seconds", "0.05"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty current folder; products and copies of moments."""
+    monkeypatch.setitem(rates.SIDES, "cpu", (16, 32))
+    monkeypatch.setitem(rates.COPIED_BYTES, "cpu", 1 << 16)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def benched(capsys, *arguments, code=0):
+    assert cli.main(["bench", *arguments]) == code
+    return capsys.readouterr()
+
+
+def test_all_of_it_as_json_and_the_same_in_a_file(tiny, folder, capsys):  # noqa: F811
+    sizes = ["--sizes", "24,40x32"]
+    out, err = benched(capsys, *tiny, *FAST, *sizes, "--json", "-o", "new/speed.json")
+    found = json.loads(out)
+    assert json.loads(Path("new/speed.json").read_text()) == found
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert list(found) == ["command", "seconds", "machine", "training", "inference", "loading"]
+    assert found["command"].startswith("brushnet bench ")
+    assert found["command"].endswith("--device=cpu --seconds=0.05 --sizes=24,40x32")
+    assert {"device", "processor", "cores", "threads", "memory_gb", "versions"} <= found["machine"].keys()
+    assert {"brushnet", "python", "torch"} <= found["machine"]["versions"].keys()
+    assert "bench: painting at 40 x 32 px" in err
+
+    training = found["training"]
+    for each in (training, training["reference"]):
+        assert {"batch_size", "images_s", "step_ms", "flops_per_image", "roofline_share", "blocks"} <= each.keys()
+    assert training["ratio"] == pytest.approx(training["images_s"] / training["reference"]["images_s"])
+    assert {"options", "net", "lossnet", "crop_px", "precision", "workers", "parts_ms", "data_share"} <= training.keys()
+    roof = training["roofline"]
+    assert roof["images_s"] >= roof["images_s_by_layer"] > 0
+    assert training["roofline_share"] == pytest.approx(training["images_s"] / roof["images_s"], rel=1e-3)
+
+    assert {row["network"] for row in found["inference"]} == {"reference", *groups(conf_dir())["net"]}
+    assert {(row["height"], row["width"]) for row in found["inference"]} == {(24, 24), (32, 40)}
+    assert {row["stroke"] for row in found["inference"] if row["network"] == "slim"} == {0.5, 1, 2}
+    assert {row["source"] for row in found["loading"]} == {"given"}
+
+
+def test_tables_for_people(tiny, folder, capsys):  # noqa: F811
+    out, _ = benched(capsys, "train", *tiny, *FAST, "--reference-batch", "1")
+    lines = out.splitlines()
+    assert "threads, torch " in lines[0]
+    assert lines[2].startswith("TRAINING  width 4, 1 blocks, scaled trunk, tiny_vgg.pth, 32 px, 32-true")
+    assert lines[3].split() == ["IMAGES/S", "BATCH", "STEP", "GFLOP/IMAGE", "OF", "THE", "ROOFLINE"]
+    assert lines[4].startswith("brushnet ")
+    assert lines[5].split()[2] == "1"
+    assert lines[6].endswith(" times the reference's images/s")
+    assert lines[7].startswith("a step: data ")
+    assert len({line.index("STEP" if "STEP" in line else line.split()[3]) for line in lines[3:6]}) == 1
+    assert not list(folder.iterdir())
+
+
+def test_loading_from_the_samples_is_a_table_of_both_ways(folder, capsys):
+    out, _ = benched(capsys, "data", *FAST)
+    rows = [line.split() for line in out.splitlines()[3:]]
+    assert rows[0] == ["FROM", "WORKERS", "IMAGES/S"]
+    counts = [str(count) for count in worker_counts(bench_parts.os.cpu_count())]
+    assert [row[:2] for row in rows[1:]] == [[kind, count] for kind in ("folder", "shards") for count in counts]
+
+
+def test_painting_is_a_table_by_size_and_network(folder, capsys, monkeypatch):
+    monkeypatch.setattr(inference, "SIZES", ((24, 24),))
+    out, _ = benched(capsys, "stylize", *FAST)
+    lines = out.splitlines()[3:]
+    assert lines[0].split() == ["SIZE", "NETWORK", "S", "ARITHMETIC", "TIME", "PEAK", "MEMORY", "RATIO"]
+    assert lines[1].startswith("24 x 24  reference  -    float32 ")
+    assert lines[1].endswith("  1.00")
+    assert sum(" slim " in line for line in lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["paint"], "brushnet bench measures one of train, stylize, data, all, got paint; options are option=value"),
+        (["train", "data"], "got train data"),
+        (["--seconds", "0"], "argument --seconds: must be a number above 0, got 0"),
+        (["--device", "gpu"], "argument --device: invalid choice: 'gpu'"),
+        (["--sizes", "512,0"], "--sizes must be sides or WxH from 16 to 16384 px, joined by commas, got '0'"),
+        (["--sizes", "512x"], "got '512x'"),
+        (["stylize", "--sizes", "20000"], "got '20000'"),
+        (["train", "--sizes", "512"], "--sizes belongs to brushnet bench stylize, got train"),
+        (["data", "--compile"], "--compile belongs to brushnet bench stylize, got data"),
+        (["data", "--reference-batch", "2"], "--reference-batch belongs to brushnet bench train, got data"),
+        (["stylize", "net=slim"], "net=slim says how to train or load, and brushnet bench stylize does neither"),
+        (["stylize", "--data", "photos"], "--data photos says how to train or load"),
+        (["-o", "speed.txt"], "-o speed.txt: the figures are JSON; give a name that ends in .json"),
+        (["-o", "."], "-o .: the figures are JSON"),
+        (["-o", "file/speed.json"], "-o file/speed.json: "),
+        (["net.widht=3"], "unknown option net.widht; did you mean net.width?"),
+        (["net=slim,johnson"], "net must have one value, got slim,johnson"),
+        (["resume=runs/a"], "resume= starts from something that is trained; brushnet bench trains from the beginning"),
+        (["style.base=starry-night"], "style.base= starts from something that is trained"),
+        (["trainer.devices=2"], "trainer.devices must be 1 in brushnet bench, got 2"),
+        (["--data", "a", "data.path=b"], "--data a and data.path=b say the same; give one of them"),
+        (["--data", "nowhere"], "data.path=nowhere does not exist"),
+        (["--device", "mps", "trainer.accelerator=cpu"], "--device mps contradicts trainer.accelerator=cpu"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_measured(arguments, message, folder, capsys):
+    Path("file").touch()
+    out, err = benched(capsys, *arguments, code=2)
+    assert out == ""
+    assert message in err
+    assert err.startswith("brushnet: error: ")
+    assert err.count("\n") == 1
+    assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+def test_a_folder_with_the_name_of_a_file_is_refused(folder, capsys):
+    Path("speed.json").mkdir()
+    assert "-o speed.json is a folder; give a file" in benched(capsys, "-o", "speed.json", code=2).err
+
+
+def test_a_device_that_is_not_here_is_refused(folder, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    assert "--device cuda is not on this machine" in benched(capsys, "--device", "cuda", code=2).err
+    assert "trainer.accelerator=gpu: this machine has none" in benched(capsys, "trainer=gpu", code=2).err
+
+
+def test_sizes_are_sides_or_width_by_height():
+    assert parse_sizes("512, 1920x1080") == [(512, 512), (1080, 1920)]
+
+
+@pytest.mark.parametrize("arguments", [["bench", "--help"], ["bench", "paint"], ["bench", "--sizes", "x"]])
+def test_it_answers_without_importing_torch(arguments, tmp_path):
+    code = (
+        "import atexit; from brushnet.cli import main; "
+        f"atexit.register(lambda: print('HEAVY', [each for each in {HEAVY} if each in sys.modules])); sys.exit(main())"
+    )
+    assert "HEAVY []" in brushnet(*arguments, cwd=tmp_path, code=code).stdout
