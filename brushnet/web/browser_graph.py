@@ -9,6 +9,26 @@ from onnx import helper, numpy_helper
 MOST_OUTPUTS = 4  # of a node: each is a buffer of a shader, of which WebGPU promises 8 in all
 
 
+def in_single_precision(model: onnx.ModelProto) -> None:
+    """Doubles become float32: the WebGPU build of ONNX Runtime Web does not compute with them, not even a cast.
+
+    There are doubles where sizes follow from stroke scales. At a stroke of 2.8, 105 points become 37.5: float32 may
+    round them to another size than the network does, and the painting is another one, no worse.
+    """
+    for graph in _graphs(model.graph):
+        for constant in graph.initializer:
+            if constant.data_type == onnx.TensorProto.DOUBLE:
+                values = numpy_helper.to_array(constant).astype(np.float32)
+                constant.CopyFrom(numpy_helper.from_array(values, constant.name))
+        for declared in (*graph.input, *graph.output, *graph.value_info):
+            if declared.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE:
+                declared.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        for node in graph.node:
+            for attribute in node.attribute:
+                if node.op_type == "Cast" and attribute.i == onnx.TensorProto.DOUBLE:
+                    attribute.i = onnx.TensorProto.FLOAT
+
+
 def slice_for_split(model: onnx.ModelProto) -> None:
     """Each Split into many parts becomes as many Slices, in branches and loops too.
 

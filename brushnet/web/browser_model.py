@@ -1,4 +1,4 @@
-"""A model for the browser: its ONNX file, and what a browser must find when it paints a pattern with it.
+"""A model for the browser: its ONNX files, and what a browser must find when it paints a pattern with one of them.
 
 Shape letters: B batch, H W picture size.
 """
@@ -15,7 +15,7 @@ from brushnet.errors import BrushnetError
 from brushnet.export.about import about, licence_of
 from brushnet.export.onnx_file import onnx_bytes, painter
 from brushnet.models import StyleModel
-from brushnet.web.browser_graph import slice_for_split
+from brushnet.web.browser_graph import in_single_precision, slice_for_split
 
 PATTERN_PX = 64
 CHECK_CELLS = 4
@@ -24,27 +24,35 @@ LARGEST_DIFFERENCE = 0.5 / 255
 
 @dataclass(frozen=True)
 class BrowserModel:
-    """`check`: means of 4 x 4 blocks of the painted pattern, channel by channel, in rows."""
+    """ONNX files for WebAssembly and for WebGPU, and `check`: means of 4 x 4 blocks of the painted pattern.
 
-    onnx: bytes
+    The means go channel by channel, in rows.
+    """
+
+    wasm: bytes
+    webgpu: bytes
     check: list[float]
 
 
 def browser_model(model: StyleModel) -> BrowserModel:
-    """BrushnetError where the file does not paint what the network paints.
+    """BrushnetError where a file does not paint what the network paints.
 
     `brushnet export` compares more; here somebody waits for the page, and each browser compares once more.
     """
-    data = _onnx(model)
-    photo_B3HW = pattern()
+    graph = onnx.load_from_string(onnx_bytes(model, about(model.meta, licence_of(model.meta, None))))
+    wasm = graph.SerializeToString()
+    in_single_precision(graph)
+    slice_for_split(graph)
+    onnx.checker.check_model(graph)
+    webgpu = graph.SerializeToString()
     for stroke in (*model.stroke_range, model.default_stroke):
-        expected = model(photo_B3HW, stroke if model.stroke_mode == "conditioned" else None).cpu()
-        painted = _paint(data, model, photo_B3HW, stroke)
-        off = float((painted - expected).abs().max())
-        if not off <= LARGEST_DIFFERENCE:  # nor is NaN
-            raise BrushnetError(f"exported, the model is off by {255 * off:.3g}/255 at a stroke of {stroke:g}")
+        expected = model(pattern(), stroke if model.stroke_mode == "conditioned" else None).cpu()
+        for data in (wasm, webgpu):
+            off = float((_painted(data, model, stroke) - expected).abs().max())
+            if not off <= LARGEST_DIFFERENCE:  # nor is NaN
+                raise BrushnetError(f"exported, the model is off by {255 * off:.3g}/255 at a stroke of {stroke:g}")
     means = F.avg_pool2d(expected, PATTERN_PX // CHECK_CELLS)
-    return BrowserModel(data, [round(value, 4) for value in means.flatten().tolist()])
+    return BrowserModel(wasm, webgpu, [round(value, 4) for value in means.flatten().tolist()])
 
 
 def pattern() -> Tensor:
@@ -54,16 +62,9 @@ def pattern() -> Tensor:
     return (0.5 + 0.5 * torch.sin(0.37 * (columns + 2 * rows).double() + phases)).float()[None]
 
 
-def _onnx(model: StyleModel) -> bytes:
-    graph = onnx.load_from_string(onnx_bytes(model, about(model.meta, licence_of(model.meta, None))))
-    slice_for_split(graph)
-    onnx.checker.check_model(graph)
-    return graph.SerializeToString()
-
-
-def _paint(data: bytes, model: StyleModel, photo_B3HW: Tensor, stroke: float) -> Tensor:
+def _painted(data: bytes, model: StyleModel, stroke: float) -> Tensor:
     inputs = {
-        "photo": photo_B3HW.numpy(),
+        "photo": pattern().numpy(),
         "stroke": np.full((1, 1, 1, 1), stroke, np.float32),
         "style": np.eye(1, len(model.style_names), dtype=np.float32),
         "strength": np.ones(1, np.float32),

@@ -14,7 +14,7 @@ Site = dict[str, bytes]  # by address relative to the page
 INDEX = "index.html"
 MODELS = "models.json"  # what the page is told
 THUMB_PX = 256
-THUMB_PHOTO = "cat"
+THUMB_PHOTO = "raccoon"
 MOST_THUMBS = 48  # of a model with thousands of paintings
 # Those that make good pictures; the others (brick, grass, a retina) teach.
 PHOTOS = {
@@ -57,15 +57,15 @@ def build_site(models: Mapping[str, StyleModel], *, say: Callable[[str], None] =
 
 def _add_model(site: Site, name: str, model: StyleModel) -> dict[str, object]:
     exported = browser_model(model)
-    number = sum(path.endswith(".onnx") for path in site)  # names may hold what addresses must not
-    file = f"models/{number}.onnx"
-    site[file] = exported.onnx
+    number = sum(path.endswith(".wasm.onnx") for path in site)  # names may hold what addresses must not
+    files = {f"models/{number}.{kind}.onnx": getattr(exported, kind) for kind in ("wasm", "webgpu")}
+    site |= files
     low, high = model.stroke_range if model.stroke_mode == "conditioned" else (model.default_stroke,) * 2
     return {
         "name": name,
         "title": _title(name),
-        "file": file,
-        "bytes": len(exported.onnx),
+        "files": dict(zip(("wasm", "webgpu"), files, strict=True)),
+        "bytes": len(exported.wasm),
         "check": exported.check,
         "min": low,
         "max": high,

@@ -12,6 +12,7 @@ import { StrokeMap } from "./stroke_map.js";
 
 const REST_MS = 160; // a slider that has not moved for so long is let go
 const PREVIEW_MS = 220;
+const MOST_ENLARGED = 1.5; // on the screen: more shows pixels and no strokes
 const query = new URLSearchParams(location.search);
 const index = await (await fetch("models.json")).json();
 
@@ -38,7 +39,7 @@ function asked(shape) {
   const { model, weights } = paintings;
   const zoom = Math.min(...shape) / Math.min(...chosen.photo.shown);
   const { stroke, map } = strokesAt(zoom, chosen.stroke, mapScales(), model);
-  const key = [model.file, weights.join(), stroke, map ? chosen.map.version : "", shape.join("x")].join(" ");
+  const key = [model.name, weights.join(), stroke, map ? chosen.map.version : "", shape.join("x")].join(" ");
   return { model, weights, stroke, map, key, height: shape[0], width: shape[1], strength: chosen.strength };
 }
 
@@ -46,6 +47,7 @@ function asked(shape) {
 function changed({ moving = false } = {}) {
   showFacts();
   if (!chosen.photo) return;
+  busy(true);
   clearTimeout(rest);
   painter.drop("unseen", "final");
   if (moving) preview();
@@ -65,6 +67,7 @@ async function final() {
   say(`Painted like ${paintings.title}, strokes ${chosen.stroke.toFixed(2)}${mapInUse() ? " and a map" : ""}` +
     `${result.ms ? `, in ${seconds(result.ms)}` : ""}.`);
   byId("downloads").disabled = false;
+  busy(false);
 }
 
 async function paint(kind, shape) {
@@ -94,6 +97,7 @@ function draw(canvas, { rgba, height, width }) {
 async function usePhoto(blob, name, sample = null) {
   try {
     problem(null);
+    busy(true);
     const bitmap = await decoded(blob, name);
     const whole = [bitmap.height, bitmap.width];
     const shape = within(whole, MOST_PIXELS);
@@ -102,6 +106,7 @@ async function usePhoto(blob, name, sample = null) {
     chosen.map = new StrokeMap(shown);
     brushes.show(chosen.map);
     byId("frame").style.setProperty("--shape", shown[1] / shown[0]);
+    byId("frame").style.setProperty("--most", `${MOST_ENLARGED * shown[1]}px`);
     byId("painting-view").classList.add("blank");
     compare.show(false);
     for (const each of index.photos) each.button.setAttribute("aria-pressed", each === sample);
@@ -128,8 +133,8 @@ async function useSample(sample) {
 
 function offerSizes() {
   const { shown, shape } = chosen.photo;
-  const options = [element("option", { value: "shown" }, `as shown, ${size(shown)}`)];
-  if (shape[0] > shown[0]) options.unshift(element("option", { value: "whole" }, `${size(shape)}`));
+  const options = [element("option", { value: "shown" }, size(shown))];
+  if (shape[0] > shown[0]) options.unshift(element("option", { value: "whole" }, size(shape)));
   byId("size").replaceChildren(...options);
 }
 
@@ -182,7 +187,11 @@ async function saveMap() {
 
 const say = (text) => (byId("status").textContent = text);
 
+// Whether what is seen is not yet what is chosen.
+const busy = (isBusy) => byId("stage").setAttribute("aria-busy", isBusy);
+
 function problem(text) {
+  if (text) busy(false);
   byId("problem").textContent = text ?? "";
   byId("problem").hidden = !text;
 }

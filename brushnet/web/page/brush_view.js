@@ -1,6 +1,7 @@
 // The stroke map over the picture: what is drawn on it, by pointer and by keyboard.
 
-const TINTS = { fine: [30, 144, 220], broad: [235, 120, 30] };
+const TINTS = { fine: [0, 205, 255], broad: [255, 60, 170] }; // as in controls.css; few paintings have them
+const OPAQUE = { drawing: 150, drawn: 75 }; // what is painted shows through
 const TOWARDS = { fine: -1, broad: 1, erase: 0 };
 const STEP = 0.04; // of the long side, by an arrow key
 
@@ -51,9 +52,10 @@ export class BrushView extends EventTarget {
     const [rows, columns] = this.#map.shape;
     const small = new OffscreenCanvas(columns, rows);
     const tints = new ImageData(columns, rows);
+    const opaque = this.#last ? OPAQUE.drawing : OPAQUE.drawn;
     this.#map.values.forEach((value, at) => {
       tints.data.set(value < 0 ? TINTS.fine : TINTS.broad, 4 * at);
-      tints.data[4 * at + 3] = 150 * Math.abs(value);
+      tints.data[4 * at + 3] = opaque * Math.abs(value);
     });
     small.getContext("2d").putImageData(tints, 0, 0);
     return small;
@@ -97,6 +99,7 @@ export class BrushView extends EventTarget {
   #lift() {
     if (!this.#last) return;
     this.#last = null;
+    this.draw();
     this.#changed("drawn");
   }
 

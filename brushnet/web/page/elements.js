@@ -12,7 +12,7 @@ export function element(name, attributes = {}, ...children) {
 // The part of a track that is left of the thumb.
 export function fill(input) {
   const share = (input.value - input.min) / (input.max - input.min || 1);
-  input.style.setProperty("--filled", `${100 * share}%`);
+  input.parentElement.style.setProperty("--filled", `${100 * share}%`);
 }
 
 export const size = ([height, width]) => `${width} × ${height} px`;

@@ -15,7 +15,7 @@ const MOST_SESSIONS = 3;
 let sizes = {};
 let engine = null;
 let photo = null;
-const sessions = new Map(); // by file, the newest last
+const sessions = new Map(); // by the model's name, the newest last
 const paintings = new Paintings();
 
 const say = (kind, content = {}, transfer = []) => self.postMessage({ kind, ...content }, transfer);
@@ -27,18 +27,14 @@ async function start(provider) {
 }
 
 async function sessionOf(model) {
-  const known = sessions.get(model.file);
+  const known = sessions.get(model.name);
   if (known) return known;
-  const file = await fetched(model.file, {
-    bytes: model.bytes,
-    onProgress: (share) => say("loading", { what: "model", share }),
-  });
-  let session = await checked(model, file);
+  let session = await checked(model);
   if (!session) {
     await start("wasm");
-    session = await checked(model, file);
+    session = await checked(model);
   }
-  sessions.set(model.file, session);
+  sessions.set(model.name, session);
   while (sessions.size > MOST_SESSIONS) {
     const [oldest, unused] = sessions.entries().next().value;
     sessions.delete(oldest);
@@ -49,7 +45,9 @@ async function sessionOf(model) {
 }
 
 // A session that paints what the network paints. Null where this GPU or its driver does not; WebAssembly must.
-async function checked(model, file) {
+async function checked(model) {
+  const onProgress = (share) => say("loading", { what: "model", share });
+  const file = await fetched(model.files[engine.provider], { bytes: model.bytes, onProgress });
   try {
     const session = await engine.open(file);
     const weights = Float32Array.from(model.styles, (_, index) => (index === 0 ? 1 : 0));
