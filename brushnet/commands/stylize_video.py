@@ -1,6 +1,7 @@
 """Options of `brushnet stylize` for videos, and what they ask for."""
 
 import argparse
+import math
 from typing import Any
 
 from brushnet.errors import UserError
@@ -25,13 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def options(args: argparse.Namespace) -> dict[str, Any]:
     """For `stylize_video`, of what `add_arguments` added. UserError names the option, the value and what is allowed."""
-    from brushnet.inference.video.strokes import parse_end  # torch, seconds
-
-    ends = {
-        name: parse_end(getattr(args, name), f"--{name.replace('_', '-')}")
-        for name in ("stroke_from", "stroke_to")
-        if getattr(args, name) is not None
-    }
+    ends = {name: _scale(name, getattr(args, name)) for name in ("stroke_from", "stroke_to")}
     return {**ends, "crf": args.crf, "steady": not args.no_steady}
 
 
@@ -39,4 +34,20 @@ def refuse_without_video(args: argparse.Namespace) -> None:
     """UserError where an option for videos is given, but no video is."""
     for name in _OPTIONS:
         if getattr(args, name) not in (None, False):
-            raise UserError(f"--{name.replace('_', '-')} is for videos; no INPUT is one")
+            raise UserError(f"{_option(name)} is for videos; no INPUT is one")
+
+
+def _scale(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not (math.isfinite(scale) and scale > 0):
+        raise UserError(f"{_option(name)} must be a number above 0, got {text!r}")
+    return scale
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -17,7 +17,8 @@ from brushnet.nets.transformer import FINEST, STRIDE
 COMPARED_PX = 384  # a side at most, in the middle of the frame: more costs time and finds the same
 LOWPASS = 0.12  # cycles a px; finer is mostly noise of the sensor and of the codec
 CERTAIN = 0.15  # of the correlation's peak, which is 1 for a frame that has only moved; of two scenes it is 0.05
-STILL_PX = 0.15  # less than this is no movement, or a camera at rest would drift
+FARTHEST = 0.3  # of the compared side: beyond, too little of the key frame is in sight
+STAYS_PX = 0.65
 CELL_PX = 16  # where the brush moves or is a map: the stride's grid alone
 _GRIDS = range(4, 15)
 _FITTING = 0.1
@@ -34,22 +35,31 @@ def cell_px(stroke: float) -> int:
 
 
 class Anchor:
-    """Call it on each frame in turn; it has seen the one before."""
+    """Call it on each frame in turn. Each is compared with a key frame, as long as that is still in sight.
+
+    Not with the frame before alone: small errors would add up, and a camera at rest would drift.
+    """
 
     def __init__(self) -> None:
-        self.before: Tensor | None = None  # its spectrum
-        self.x = self.y = 0.0  # how far the picture has moved since the scene began
+        self.key: Tensor | None = None  # its spectrum
+        self.before: Tensor | None = None
+        self.key_at = self.at = (0.0, 0.0)  # how far the picture has moved since the scene began
+        self.placed = (0, 0)
 
     def __call__(self, frame_3HW: Tensor, *, cut: bool) -> tuple[int, int]:
         """How far, in px, the picture has moved right and down since the scene began. `frame` is uint8."""
-        spectrum = _spectrum(frame_3HW)
-        before, self.before = self.before, spectrum
-        if cut or before is None or before.shape != spectrum.shape:
-            self.x = self.y = 0.0
-            return 0, 0
-        right, down = _shift(before, spectrum, _size(frame_3HW))
-        self.x, self.y = self.x + right, self.y + down
-        return round(self.x), round(self.y)
+        spectrum, size = _spectrum(frame_3HW), _size(frame_3HW)
+        if cut or self.key is None or self.before is None or self.key.shape != spectrum.shape:
+            self.key, self.key_at, self.at, self.placed = spectrum, (0.0, 0.0), (0.0, 0.0), (0, 0)
+        else:
+            moved = _shift(self.key, spectrum, size)
+            if moved is None:
+                self.key, self.key_at = self.before, self.at
+                moved = _shift(self.key, spectrum, size) or (0.0, 0.0)
+            self.at = self.key_at[0] + moved[0], self.key_at[1] + moved[1]
+        self.before = spectrum
+        self.placed = _placed(self.at[0], self.placed[0]), _placed(self.at[1], self.placed[1])
+        return self.placed
 
 
 def on_canvas(frame_3HW: Tensor, moved: tuple[int, int], cell: int) -> tuple[Tensor, tuple[int, int]]:
@@ -78,8 +88,8 @@ def _spectrum(frame_3HW: Tensor) -> Tensor:
     return torch.fft.rfft2((grey_hw - grey_hw.mean()) * window_hw)
 
 
-def _shift(before: Tensor, after: Tensor, size: tuple[int, int]) -> tuple[float, float]:
-    """Right and down, with fractions; 0 where there is no certain one."""
+def _shift(before: Tensor, after: Tensor, size: tuple[int, int]) -> tuple[float, float] | None:
+    """Right and down, with fractions; None where there is no certain one."""
     h, w = size
     cross = after * before.conj()
     distance = torch.fft.fftfreq(h).view(-1, 1).square() + torch.fft.rfftfreq(w).square()
@@ -88,14 +98,16 @@ def _shift(before: Tensor, after: Tensor, size: tuple[int, int]) -> tuple[float,
     perfect = torch.fft.irfft2(weight.to(cross.dtype), s=size)[0, 0]
     row, column = divmod(int(correlation_hw.argmax()), w)
     if correlation_hw[row, column] < CERTAIN * perfect:
-        return 0.0, 0.0
+        return None
     down = _signed(row + _vertex(correlation_hw[:, column], row), h)
     right = _signed(column + _vertex(correlation_hw[row], column), w)
-    return _or_still(right), _or_still(down)
+    in_sight = abs(right) < FARTHEST * w and abs(down) < FARTHEST * h
+    return (right, down) if in_sight else None
 
 
-def _or_still(shift_px: float) -> float:
-    return 0.0 if abs(shift_px) < STILL_PX else shift_px
+def _placed(at: float, before: int) -> int:
+    """In whole px; the same as before where it is near enough, or noise would have it jump to and fro."""
+    return before if abs(at - before) < STAYS_PX else round(at)
 
 
 def _vertex(values: Tensor, place: int) -> float:

@@ -1,6 +1,5 @@
 """The brush over a clip's time: one scale, a map of them, or from one scale to another in equal steps of octaves."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,17 +78,6 @@ def open_strokes(
         return Held(brush.stroke_11hw, brush.path, brush.size)
     assert isinstance(brush, ScaleBrush)
     return Held(brush.scale)
-
-
-def parse_end(text: str, option: str) -> float:
-    """A stroke scale, for `--stroke-from` and `--stroke-to`."""
-    try:
-        scale = float(text)
-    except ValueError:
-        scale = math.nan
-    if not (math.isfinite(scale) and scale > 0):
-        raise UserError(f"{option} must be a number above 0, got {text!r}")
-    return scale
 
 
 def _moving(model: StyleModel, start: float | None, end: float | None, *, strict: bool) -> Moving:
