@@ -34,7 +34,7 @@ def read(path: str | os.PathLike[str]) -> Tensor:
     A PNG or TIFF of 16 bits a channel keeps them where libvips is installed, and is read in 8 where it is not.
     """
     with opened_file(path) as file:
-        pixels_3HW = _read_deep(file) if deep.readable() else None
+        pixels_3HW = _read_deep(file)
         return (to_float(_decode(file, None)) if pixels_3HW is None else pixels_3HW)[None]
 
 
@@ -55,15 +55,17 @@ def read_grey(path: str | os.PathLike[str]) -> Tensor:
 
 
 def _read_deep(file: BinaryIO) -> Tensor | None:
-    """Upright float (3, H, W) of what has 16 bits a channel, else None."""
-    with head(file) as found:
-        deep_enough = found.bits == 16
-        if deep_enough and found.width * found.height > formats.MAX_PIXELS:
-            raise TooLargeError(too_many_pixels(found.width, found.height))
-        turn = found.turn
-    file.seek(0)
-    pixels_3HW = deep.read(file, found.kind) if deep_enough else None
-    file.seek(0)
+    """Upright float (3, H, W) of what has 16 bits a channel, else None, and the file back at its start."""
+    try:
+        with head(file) as found:
+            turn = found.turn
+            is_deep = found.bits == 16
+            if is_deep and found.width * found.height > formats.MAX_PIXELS:
+                raise TooLargeError(too_many_pixels(found.width, found.height))
+        file.seek(0)
+        pixels_3HW = deep.read(file, found.kind) if is_deep and deep.readable() else None
+    finally:
+        file.seek(0)
     return pixels_3HW if pixels_3HW is None or turn is None else _turned(pixels_3HW, turn)
 
 

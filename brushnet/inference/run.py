@@ -51,7 +51,7 @@ class Run:
         report.skipped = sum(len(job.there) for job in todo.jobs)
         report.failed += todo.unreadable
 
-    def do(self, *, jobs: int, stop: threading.Event) -> None:
+    def do(self, *, jobs: int, stop: threading.Event, forced: bool = False) -> None:
         """Stopped where `stop` ended it, BrushnetError where the disk did. The report is filled in any case."""
         try:
             with stoppable(self.painter.model.net, stop):
@@ -61,7 +61,8 @@ class Run:
         finally:
             self._tell_in_order()
         if stop.is_set() and self.done < self.total:
-            raise Stopped("stopped; the same command goes on with what is left")
+            without = "without --force " if forced else ""
+            raise Stopped(f"stopped; {without}the same command goes on with what is left")
         if self.todo.sheet:
             self._write_sheet(self.todo.sheet)
 

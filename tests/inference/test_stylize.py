@@ -2,16 +2,18 @@
 
 import errno
 import logging
+import os
+import threading
 
 import pytest
 import torch
 from PIL import Image
 
 from brushnet import images
-from brushnet.errors import BrushnetError, UserError
+from brushnet.errors import BrushnetError, Stopped, UserError
 from brushnet.inference import contact_sheet
 from brushnet.inference.finish import finish
-from brushnet.inference.stylize import pick_device, stylize_files
+from brushnet.inference.stylize import StylizeReport, default_jobs, pick_device, stylize_files
 
 
 @pytest.mark.parametrize("size", [(1, 1), (70, 1), (1, 33), (31, 22), (64, 40)])
@@ -305,3 +307,60 @@ def test_devices_are_found_in_order_of_speed(monkeypatch):
     assert pick_device("cpu") == torch.device("cpu")
     with pytest.raises(UserError, match=r"--device cuda:1 is not on this machine; allowed are auto, cuda, cuda:0, cpu"):
         pick_device("cuda:1")
+
+
+def test_a_folder_that_cannot_be_read_is_listed_beside_what_is_painted(tmp_path, model, save_photo, monkeypatch):
+    scandir = os.scandir
+
+    def refusing(folder):
+        if str(folder).endswith("shut"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scandir(folder)
+
+    for name in ("a.jpg", "shut/b.jpg", "c.jpg"):
+        save_photo(tmp_path / "photos" / name)
+    monkeypatch.setattr(os, "scandir", refusing)
+    report = stylize_files(model, [tmp_path / "photos"], tmp_path / "out")
+    assert [path.name for path in report.written] == ["a.jpg", "c.jpg"]
+    assert report.failed == [(tmp_path / "photos" / "shut", "folder cannot be read: Permission denied")]
+    assert report.exit_code == 1
+
+
+@pytest.mark.parametrize(("force", "said"), [(False, "stopped; the same"), (True, "stopped; without --force the same")])
+def test_stop_from_elsewhere_says_how_it_goes_on(tmp_path, model, save_photo, force, said):
+    stop, report = threading.Event(), StylizeReport()
+    photos = [save_photo(tmp_path / f"{number}.png") for number in range(6)]
+    with pytest.raises(Stopped, match=rf"^{said} command goes on with what is left$"):
+        stylize_files(model, photos, tmp_path / "out", stop=stop, report=report, jobs=1, force=force,
+                      progress=lambda done, *_: stop.set() if done == 2 else None)  # fmt: skip
+    assert [path.name for path in report.written] == ["0.png", "1.png"]
+    assert stylize_files(model, photos, tmp_path / "out").skipped == 2
+
+
+def test_half_of_a_photo_s_scales_are_told_and_the_other_half_is_painted_later(tmp_path, model, save_photo):
+    stop, report, photo = threading.Event(), StylizeReport(), save_photo(tmp_path / "a.png")
+    with pytest.raises(Stopped):
+        stylize_files(model, [photo], tmp_path / "out", strokes=[0.5, 1, 2], stop=stop, report=report,
+                      progress=lambda *_: stop.set())  # fmt: skip
+    assert [path.name for path in report.written] == ["a_s0.50.png"]
+    again = stylize_files(model, [photo], tmp_path / "out", strokes=[0.5, 1, 2])
+    assert ([path.name for path in again.written], again.skipped) == (["a_s1.00.png", "a_s2.00.png", "sheet.jpg"], 1)
+    assert again.lines() == [
+        f"3 pictures written, contact sheet {tmp_path / 'out' / 'sheet.jpg'}, "
+        "1 skipped (there already; --force paints them again)"
+    ]
+
+
+def test_stop_that_comes_with_the_last_picture_is_no_stop(tmp_path, model, save_photo):
+    stop = threading.Event()
+    report = stylize_files(model, [save_photo(tmp_path / "a.png")], tmp_path / "out", stop=stop,
+                           progress=lambda *_: stop.set())  # fmt: skip
+    assert report.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "jobs"), [("cpu", 1, 2), ("cpu", 64, 2), ("cuda", 1, 2), ("cuda", 4, 4), ("cuda", 64, 8)]
+)
+def test_a_gpu_has_more_pictures_in_hand_than_a_cpu(monkeypatch, device, cores, jobs):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert default_jobs(torch.device(device)) == jobs
