@@ -1,7 +1,9 @@
 """Files that are there whole or not at all, whatever ends the program in between: a kill, a full disk, a power cut."""
 
 import os
-from contextlib import suppress
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PARTIAL = ".part"  # suffix of what is being written; a killed program leaves it behind
@@ -18,13 +20,21 @@ def write_whole(path: Path, data: bytes, *, flushed: bool = True) -> None:
 
     OSError where the disk cannot; what was there before is then still there.
     """
+    with written_whole(path, flushed=flushed) as partial:
+        partial.write_bytes(data)
+
+
+@contextmanager
+def written_whole(path: Path, *, flushed: bool = False) -> Iterator[Path]:
+    """As `write_whole`, for what is written in parts: inside, under the temporary name that this gives."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name[:_PARTIAL_CHARS]}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f".{_short(path.name)}.{os.getpid()}{PARTIAL}")
     _in_hand.add(partial)
     try:
         partial.unlink(missing_ok=True)
-        with partial.open("xb") as file:  # a new one: a stranger's folder may hold a link of that name
-            file.write(data)
+        with partial.open("xb"):  # a new one: a stranger's folder may hold a link of that name
+            pass
+        yield partial
         if flushed:
             sync(partial)
         os.replace(partial, path)
@@ -34,6 +44,13 @@ def write_whole(path: Path, data: bytes, *, flushed: bool = True) -> None:
         _in_hand.discard(partial)
     if flushed:
         sync_folder(path.parent)
+
+
+def _short(name: str) -> str:
+    """Different for different names: threads write side by side."""
+    if len(name) <= _PARTIAL_CHARS:
+        return name
+    return f"{name[: _PARTIAL_CHARS - 8]}{zlib.crc32(name.encode('utf-8', 'surrogatepass')):08x}"
 
 
 def remove_in_hand() -> None:

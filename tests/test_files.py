@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -58,3 +59,22 @@ def test_only_what_is_to_outlive_a_power_cut_waits_for_the_disk(tmp_path, monkey
     monkeypatch.setattr(os, "fsync", fail)
     files.write_whole(tmp_path / "a.png", b"new", flushed=False)
     assert (tmp_path / "a.png").read_bytes() == b"new"
+
+
+def test_threads_that_write_names_of_one_long_beginning_are_not_in_each_others_way(tmp_path):
+    paths = [tmp_path / f"{'a long name ' * 6}{number}.bin" for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda path: files.write_whole(path, path.name.encode() * 10_000, flushed=False), paths))
+    assert all(path.read_bytes() == path.name.encode() * 10_000 for path in paths)
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+def test_what_is_half_written_is_removed_by_who_ends_the_process_at_once(tmp_path, monkeypatch):
+    def end(partial, path):
+        assert partial.read_bytes() == b"one"
+        files.remove_in_hand()
+        assert not list(tmp_path.iterdir())
+
+    monkeypatch.setattr(os, "replace", end)
+    files.write_whole(tmp_path / "file.bin", b"one", flushed=False)
+    assert not files._in_hand
