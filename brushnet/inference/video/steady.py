@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from brushnet.inference.video.anchor import CELL_PX, on_canvas
+from brushnet.inference.video.watcher import Look
 from brushnet.models import StyleModel
 from brushnet.nets.condition import Carried, Moments
 from brushnet.stroke_map import fit_map
@@ -23,51 +24,43 @@ HOLD_S = 1.0
 
 
 class SteadyPainter:
-    """Call it on one batch of frames after the other. `hold_s` 0: each frame for itself."""
+    """Call it on one batch of frames after the other. `hold_s` 0: each with its own statistics; see also `grid`."""
 
-    def __init__(self, model: StyleModel, *, style: Style = None, hold_s: float = HOLD_S):
+    def __init__(self, model: StyleModel, *, style: Style = None, hold_s: float = HOLD_S, grid: bool = True):
         assert hold_s >= 0
-        self.model, self.hold_s = model, hold_s
+        self.model, self.hold_s, self.grid = model, hold_s, grid
         self.weights_1K = torch.tensor([style_weights(style, model.style_names)], device=model.device)
         self.held: list[Moments] = []
         self.time_s = 0.0
 
     def __call__(
-        self,
-        frames_B3HW: Tensor,
-        stroke: float | Tensor,
-        *,
-        times_s: Sequence[float],
-        cuts: Sequence[bool],
-        moved: Sequence[tuple[int, int]] | None = None,
-        cell: int = CELL_PX,
+        self, frames_B3HW: Tensor, stroke: float | Tensor, looks: Sequence[Look], *, cell: int = CELL_PX
     ) -> Tensor:
         """Paintings (B, 3, H, W) in [0, 1]. `stroke`, within the trained range, holds for all of the batch.
 
-        `cuts` says of each frame whether a new scene begins with it: what was before it is then forgotten. `moved`, of
-        each frame how far right and down its picture has moved in its scene, lays it on a canvas of cells of `cell` px.
+        What was before a cut is forgotten. On the grid frames are laid on a canvas of cells of `cell` px.
         """
-        if moved is None:
-            return self._paint_batch(frames_B3HW, stroke, times_s, cuts)
+        if self.hold_s:
+            gains = torch.tensor([look.gain for look in looks], device=frames_B3HW.device)
+            frames_B3HW = frames_B3HW * gains.view(-1, 1, 1, 1)
+        if not self.grid:
+            return self._paint_batch(frames_B3HW, stroke, looks)
         height, width = frames_B3HW.shape[-2:]
-        laid = [on_canvas(frame, each, cell) for frame, each in zip(frames_B3HW, moved, strict=True)]
-        painted = self._paint_batch(torch.stack([canvas for canvas, _ in laid]), stroke, times_s, cuts)
+        laid = [on_canvas(frame, look.moved, cell) for frame, look in zip(frames_B3HW, looks, strict=True)]
+        painted = self._paint_batch(torch.stack([canvas for canvas, _ in laid]), stroke, looks)
         places = zip(painted, [place for _, place in laid], strict=True)
         return torch.stack([each[:, top : top + height, left : left + width] for each, (left, top) in places])
 
-    def _paint_batch(
-        self, frames_B3HW: Tensor, stroke: float | Tensor, times_s: Sequence[float], cuts: Sequence[bool]
-    ) -> Tensor:
+    def _paint_batch(self, frames_B3HW: Tensor, stroke: float | Tensor, looks: Sequence[Look]) -> Tensor:
         log2_stroke = self._log2(stroke, (frames_B3HW.shape[2], frames_B3HW.shape[3]))
         painted = []
         start = 0
         if not self.held:  # the first frame of all says how many statistics there are
             painted.append(self._paint(frames_B3HW[:1], log2_stroke, None))
-            self.time_s, start = times_s[0], 1
+            self.time_s, start = looks[0].time_s, 1
         if start < len(frames_B3HW):
-            shares = self._shares(times_s[start:], cuts[start:])
-            painted.append(self._paint(frames_B3HW[start:], log2_stroke, shares))
-        self.time_s = times_s[-1]
+            painted.append(self._paint(frames_B3HW[start:], log2_stroke, self._shares(looks[start:])))
+        self.time_s = looks[-1].time_s
         return torch.cat(painted).float().clamp_(0, 1)
 
     def _log2(self, stroke: float | Tensor, size: tuple[int, int]) -> Tensor:
@@ -83,15 +76,15 @@ class SteadyPainter:
         self.held = [(mean[-1:], var[-1:]) for mean, var in moments]
         return painted
 
-    def _shares(self, times_s: Sequence[float], cuts: Sequence[bool]) -> Tensor:
+    def _shares(self, looks: Sequence[Look]) -> Tensor:
         """(B, 1 + B): how much of what is held and of each frame's own counts for each frame."""
-        rows = torch.zeros(len(times_s), 1 + len(times_s))
-        row = torch.zeros(1 + len(times_s))
+        rows = torch.zeros(len(looks), 1 + len(looks))
+        row = torch.zeros(1 + len(looks))
         row[0] = 1
         before = self.time_s
-        for place, (time_s, cut) in enumerate(zip(times_s, cuts, strict=True)):
-            keep = 0.0 if cut or not self.hold_s else math.exp(-max(time_s - before, 0) / self.hold_s)
+        for place, look in enumerate(looks):
+            keep = 0.0 if look.cut or not self.hold_s else math.exp(-max(look.time_s - before, 0) / self.hold_s)
             row = row * keep
             row[1 + place] += 1 - keep
-            rows[place], before = row, time_s
+            rows[place], before = row, look.time_s
         return rows.to(self.model.device)

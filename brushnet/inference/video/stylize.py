@@ -15,15 +15,14 @@ from brushnet import images
 from brushnet.devices import pick_device
 from brushnet.errors import BrushnetError, Stopped
 from brushnet.inference.finish import check_colour, check_strength, finish
-from brushnet.inference.video.anchor import Anchor
 from brushnet.inference.video.clip import Clip, Frame, measured_duration_s, open_clip
-from brushnet.inference.video.cuts import CutFinder
 from brushnet.inference.video.formats import checked_crf, format_of
 from brushnet.inference.video.opening import require_av
 from brushnet.inference.video.painted_clip import PaintedClip, open_painted
 from brushnet.inference.video.steady import HOLD_S, SteadyPainter
 from brushnet.inference.video.strokes import Strokes, open_strokes
 from brushnet.inference.video.target import target
+from brushnet.inference.video.watcher import Look, Watcher
 from brushnet.models import StyleModel, load
 from brushnet.style_mix import Style, style_weights
 
@@ -113,9 +112,9 @@ def stylize_video(
         for remark in opened.info.remarks:
             log.info("%s: %s", path, remark)
         os.makedirs(written.parent, exist_ok=True)
-        painter = SteadyPainter(model, style=style, hold_s=HOLD_S if steady else 0)
+        painter = SteadyPainter(model, style=style, hold_s=HOLD_S if steady else 0, grid=steady)
         with open_painted(written, opened, format_, crf=crf) as painted:
-            _Run(painter, strokes, finishing, opened, painted, report, progress, steady=steady).do(stop)
+            _Run(painter, strokes, finishing, opened, painted, report, progress).do(stop)
         report.problems = opened.problems
     return report
 
@@ -130,13 +129,11 @@ class _Run:
         painted: PaintedClip,
         report: VideoReport,
         progress: Progress | None,
-        *,
-        steady: bool,
     ):
         self.painter, self.strokes, self.finishing = painter, strokes, finishing
         self.clip, self.painted, self.report, self.progress = clip, painted, report, progress
         self.duration_s = measured_duration_s(clip) if strokes.moves else 0.0
-        self.find_cut, self.anchor, self.steady = CutFinder(), Anchor(), steady
+        self.watch = Watcher()
         self.first_pts: int | None = None
         self.batch = _frames_at_once(clip, painter.model.device, moving=strokes.moves)
 
@@ -158,14 +155,9 @@ class _Run:
 
     def _paint(self, frames: list[Frame]) -> None:
         photos_B3HW = torch.stack([_tensor(frame.rgb) for frame in frames])
-        cuts = [self.find_cut(each) for each in photos_B3HW]
-        moved = None
-        if self.steady:
-            moved = [self.anchor(each, cut=cut) for each, cut in zip(photos_B3HW, cuts, strict=True)]
+        looks = [self.watch(photo, self._time_s(frame)) for photo, frame in zip(photos_B3HW, frames, strict=True)]
         photos = images.to_float(photos_B3HW.to(self.painter.model.device))
-        times_s = [self._time_s(frame) for frame in frames]
-        stroke = self.strokes.at(self._share(times_s[0]))
-        painted = self.finishing(photos, self._painted(photos, stroke, times_s, cuts, moved))
+        painted = self.finishing(photos, self._painted(photos, looks))
         for frame, picture_3HW in zip(frames, images.to_uint8(painted).cpu(), strict=True):
             self.painted.add_frame(picture_3HW.permute(1, 2, 0).numpy(), frame)
         self.report.frames += len(frames)
@@ -173,17 +165,10 @@ class _Run:
             more = max(self.clip.info.frames, self.report.frames + 1)  # the file's own number may be too small
             self.progress(self.report.frames, more, self.clip.path)
 
-    def _painted(
-        self,
-        photos: Tensor,
-        stroke: float | Tensor,
-        times_s: list[float],
-        cuts: list[bool],
-        moved: list[tuple[int, int]] | None,
-    ) -> Tensor:
+    def _painted(self, photos: Tensor, looks: list[Look]) -> Tensor:
+        stroke = self.strokes.at(self._share(looks[0].time_s))
         try:
-            cell = self.strokes.cell_px
-            return self.painter(photos, stroke, times_s=times_s, cuts=cuts, moved=moved, cell=cell)
+            return self.painter(photos, stroke, looks, cell=self.strokes.cell_px)
         except (MemoryError, RuntimeError) as error:  # on the CPU torch has no error of its own
             if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "allocate memory" not in str(error):
                 raise

@@ -156,7 +156,7 @@ def test_ten_bits_are_painted_with_eight_and_that_is_said(tmp_path, model, caplo
 def test_brush_moves_in_equal_steps_of_octaves_to_the_last_frame(tmp_path, model, monkeypatch):
     used = []
     monkeypatch.setattr(
-        stylize.SteadyPainter, "__call__", lambda self, photos, stroke, **_: used.append(stroke) or photos
+        stylize.SteadyPainter, "__call__", lambda self, photos, stroke, *_, **__: used.append(stroke) or photos
     )
     stylize_video(model, write_clip(tmp_path / "a.mp4", 9), tmp_path / "b.mp4", stroke_from=0.5, stroke_to=2)
     assert used == pytest.approx([0.5 * 2 ** (number / 4) for number in range(9)], rel=1e-3)
