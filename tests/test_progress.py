@@ -52,3 +52,13 @@ def test_elsewhere_nothing_is_drawn_over(monkeypatch):
 )
 def test_time_left_is_told_as_soon_as_there_is_a_pace(done, total, passed_s, said):
     assert pace(done, total, passed_s) == said
+
+
+def test_the_clock_starts_with_0_done(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    now = iter([0.0, 100.0, 102.0])  # 100 s of loading
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    with Progress("pictures") as progress:
+        progress.show(0, 4)
+        progress.show(2, 4)
+    assert "2/4 pictures, 1.0/s, 2 s left" in screen.getvalue()

@@ -40,7 +40,10 @@ class Progress:
         return True
 
     def show(self, done: int, total: int, detail: str = "") -> None:
+        """With 0 done the clock starts: what came before was loading."""
         now = time.monotonic()
+        if not done:
+            self.started = now
         if now - self.shown < (TERMINAL_EVERY_S if self.terminal else PLAIN_EVERY_S) and done < total:
             return
         self.shown = now

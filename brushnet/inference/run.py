@@ -27,7 +27,7 @@ MOST_PIXELS_IN_HAND = 60_000_000  # of the photos that are read, painted and wri
 Progress = Callable[[int, int, Path], None]  # pictures done or given up, pictures in all, the photo
 
 
-@dataclass
+@dataclass(slots=True)
 class _Outcome:
     """`cause`: why it failed. `row`: for the contact sheet."""
 
@@ -53,6 +53,8 @@ class Run:
 
     def do(self, *, jobs: int, stop: threading.Event, forced: bool = False) -> None:
         """Stopped where `stop` ended it, BrushnetError where the disk did. The report is filled in any case."""
+        if self.jobs:
+            self._show_progress(self.jobs[0])
         try:
             with stoppable(self.painter.model.net, stop):
                 work_through(

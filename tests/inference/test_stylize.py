@@ -257,7 +257,7 @@ def test_progress_counts_every_picture_also_the_failed(tmp_path, model, save_pho
     calls = []
     inputs = [tmp_path / "a.jpg", save_photo(tmp_path / "b.jpg")]
     stylize_files(model, inputs, tmp_path / "out", strokes=[0.5, 1], progress=lambda *call: calls.append(call))
-    assert calls == [(2, 4, inputs[0]), (3, 4, inputs[1]), (4, 4, inputs[1])]
+    assert calls == [(0, 4, inputs[0]), (2, 4, inputs[0]), (3, 4, inputs[1]), (4, 4, inputs[1])]
 
 
 def test_strength_0_gives_the_photo_back_and_1_is_the_default(tmp_path, model, save_photo):
@@ -341,7 +341,7 @@ def test_half_of_a_photo_s_scales_are_told_and_the_other_half_is_painted_later(t
     stop, report, photo = threading.Event(), StylizeReport(), save_photo(tmp_path / "a.png")
     with pytest.raises(Stopped):
         stylize_files(model, [photo], tmp_path / "out", strokes=[0.5, 1, 2], stop=stop, report=report,
-                      progress=lambda *_: stop.set())  # fmt: skip
+                      progress=lambda done, *_: stop.set() if done else None)  # fmt: skip
     assert [path.name for path in report.written] == ["a_s0.50.png"]
     again = stylize_files(model, [photo], tmp_path / "out", strokes=[0.5, 1, 2])
     assert ([path.name for path in again.written], again.skipped) == (["a_s1.00.png", "a_s2.00.png", "sheet.jpg"], 1)
@@ -354,7 +354,7 @@ def test_half_of_a_photo_s_scales_are_told_and_the_other_half_is_painted_later(t
 def test_stop_that_comes_with_the_last_picture_is_no_stop(tmp_path, model, save_photo):
     stop = threading.Event()
     report = stylize_files(model, [save_photo(tmp_path / "a.png")], tmp_path / "out", stop=stop,
-                           progress=lambda *_: stop.set())  # fmt: skip
+                           progress=lambda done, *_: stop.set() if done else None)  # fmt: skip
     assert report.exit_code == 0
 
 
