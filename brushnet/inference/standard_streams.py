@@ -1,25 +1,30 @@
 """`-`: a picture from standard input, a painting to standard output. By way of files: all else knows only those."""
 
+import select
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from brushnet import images
-from brushnet.errors import BrushnetError, UserError
+from brushnet.errors import BrushnetError, Stopped, UserError
+from brushnet.inference.crew import LOOK_EVERY_S
 
 DASH = Path("-")
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
 
 
 class StandardStreams:
-    """`with StandardStreams() as streams:`; the files are gone afterwards."""
+    """`with StandardStreams(stop) as streams:`; the files are gone afterwards. `stop`, once set, ends waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
         self.folder: Path | None = None
         self.input: Path | None = None
         self.output: Path | None = None
@@ -67,10 +72,20 @@ class StandardStreams:
         path = self._folder() / "stdin"
         try:
             with path.open("wb") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file)
+                stream = cast(BufferedReader, sys.stdin.buffer)
+                while self._comes() and (chunk := stream.read1(1 << 20)):
+                    file.write(chunk)
         except OSError as error:
             raise BrushnetError(f"input -: standard input cannot be kept in {path}: {error.strerror}") from error
         self.input = path.rename(path.with_suffix(_suffix_of(path)))  # a painting of it in a folder has its kind
+
+    def _comes(self) -> bool:
+        """True as soon as reading does not wait, or where the system does not tell. Stopped where that comes first."""
+        with suppress(OSError, ValueError):
+            while not select.select([sys.stdin.buffer], [], [], LOOK_EVERY_S)[0]:
+                if self.stop.is_set():
+                    raise Stopped("stopped")
+        return True
 
     def _folder(self) -> Path:
         if self.folder is None:

@@ -79,7 +79,8 @@ def stylize_files(
         stroke_per_side=stroke_per_side,
         strict=strict,
     )
-    with StandardStreams() as streams:
+    stop = threading.Event() if stop is None else stop
+    with StandardStreams(stop) as streams:
         photos = streams.files_of([samples.resolve(str(path)) for path in inputs])
         todo = plan(
             photos,
@@ -93,7 +94,7 @@ def stylize_files(
         finishing = partial(finish, strength=strength, preserve_colour=preserve_colour)
         painter = Painter(model.to(target), brushes, finishing, style, quality, bits, strip_metadata)
         run = Run(painter, todo, streams, progress, StylizeReport() if report is None else report)
-        run.do(jobs=jobs or default_jobs(target), stop=threading.Event() if stop is None else stop, forced=force)
+        run.do(jobs=jobs or default_jobs(target), stop=stop, forced=force)
         streams.send()
         return run.report
 

@@ -1,14 +1,18 @@
 """A dash: pictures through pipes, and what is refused."""
 
 import io
+import os
 import sys
+import threading
+import time
+import types
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from brushnet import images
-from brushnet.errors import UserError
+from brushnet.errors import Stopped, UserError
 from brushnet.inference.stylize import stylize_files
 
 
@@ -100,3 +104,30 @@ def test_the_picture_on_standard_output_keeps_16_bits(tmp_path, model, save_phot
     stylize_files(model, ["-"], "-", picture_format="tiff", bits=16)
     (tmp_path / "b.tif").write_bytes(out.getvalue())
     assert images.header(tmp_path / "b.tif").bits == 16
+
+
+def test_waiting_for_a_picture_that_does_not_come_can_be_stopped(tmp_path, model, monkeypatch):
+    reading, writing = os.pipe()
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    with open(reading, "rb") as pipe, open(writing, "wb"):
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=pipe, isatty=lambda: False))
+        with pytest.raises(Stopped, match=r"^stopped$"):
+            stylize_files(model, ["-"], tmp_path / "out", stop=stop)
+
+
+def test_a_picture_that_comes_in_pieces_is_whole(tmp_path, model, save_photo, monkeypatch):
+    data = save_photo(tmp_path / "a.png", (300, 200)).read_bytes()
+    reading, writing = os.pipe()
+
+    def send():
+        with open(writing, "wb", buffering=0) as pipe:
+            for start in range(0, len(data), 100):
+                pipe.write(data[start : start + 100])
+                time.sleep(0.001)
+
+    threading.Thread(target=send).start()
+    with open(reading, "rb") as pipe:
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=pipe, isatty=lambda: False))
+        report = stylize_files(model, ["-"], tmp_path / "out.png")
+    assert (report.exit_code, images.size(tmp_path / "out.png")) == (0, (200, 300))
