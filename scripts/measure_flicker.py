@@ -12,7 +12,6 @@ painting's contrast (the standard deviation of a frame); `slow` is the same, of 
 half a clip before. The photo's own, in percent of its contrast, stands beside.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -41,11 +40,11 @@ WAYS = {"each": (False, 0.0), "grid": (True, 0.0), "0.25 s": (True, 0.25), "1 s"
 
 @dataclass(frozen=True)
 class Clip:
-    """`frames` (N, 3, H, W); what is shown moves left and up by `step` px a frame; flicker is looked for in `rows`."""
+    """`frames` (N, 3, H, W), in which what is shown moves left and up by `step` px a frame; only the first `rows` count."""
 
     frames: Tensor
     step: tuple[int, int] = (0, 0)
-    rows: slice = slice(None)
+    rows: int | None = None
 
 
 def pan(photo: Tensor, _other: Tensor, count: int, step: tuple[int, int]) -> Clip:
@@ -76,7 +75,7 @@ def passing(photo: Tensor, other: Tensor, count: int) -> Clip:
         left = round((number / (count - 1) - 0.5) * 1.5 * width)
         first, last = max(0, left), min(width, left + thing.shape[-1])
         frame[:, height // 2 :, first:last] = thing[0, :, :, first - left : last - left]
-    return Clip(frames, rows=slice(0, height // 5))  # beyond the reach of the network's convolutions at s = 1
+    return Clip(frames, rows=height // 5)  # beyond the reach of the network's convolutions at s = 1
 
 
 CLIPS: dict[str, Callable[[Tensor, Tensor, int], Clip]] = {
@@ -109,7 +108,7 @@ def _difference(frames: Tensor, clip: Clip, lag: int) -> Tensor:
     right, down = (each * lag for each in clip.step)
     height, width = frames.shape[-2:]
     now = frames[lag:, :, : height - down, : width - right]
-    return (now - frames[:-lag, :, down:, right:])[:, :, clip.rows]
+    return (now - frames[:-lag, :, down:, right:])[:, :, : clip.rows]
 
 
 def _part(photo: Tensor, left: int, top: int) -> Tensor:
@@ -148,7 +147,7 @@ def rows(model: brushnet.StyleModel, photos: list[Tensor], strokes: list[float],
 
 
 def main() -> None:
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("photos_folder", nargs="?", default="sample:photos", metavar="PHOTOS")
     parser.add_argument("--strokes", type=parse_strokes, default=[0.5, 1.0, 2.0])

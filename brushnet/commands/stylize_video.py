@@ -1,20 +1,29 @@
-"""Options of `brushnet stylize` for videos, and what they ask for."""
+"""`brushnet stylize` for videos: its options, and what it says."""
 
 import argparse
 import math
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from brushnet.commands.progress import Progress
+from brushnet.commands.terminal import printable
 from brushnet.errors import UserError
 from brushnet.inference.video.formats import INSTALL
+from brushnet.inference.video.target import targets
 
-_OPTIONS = ("stroke_from", "stroke_to", "crf", "no_steady")
+_OF_VIDEOS = ("stroke_from", "stroke_to", "crf", "no_steady")
+_OF_PICTURES = {"strokes": None, "stroke_per_side": None, "format": None, "bits": "auto", "jobs": None}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "videos",
-        f"A clip is painted frame by frame; its sound, times, colours and turn stay. -o takes .mp4, .m4v, .mov and "
-        f".mkv (H.264) and .webm (VP9), or a folder. Needs PyAV: {INSTALL}; its FFmpeg brings x264, which is GPL.",
+        "A clip is painted frame by frame; sound, subtitles, times, colour tags and shape of pixels stay. -o takes\n"
+        ".mp4, .m4v, .mov and .mkv (H.264), .webm (VP9) or a folder. Needs PyAV, whose FFmpeg brings x264 (GPL):\n"
+        f"{INSTALL}",
     )
     group.add_argument("--stroke-from", metavar="S", help="the brush moves from this scale, at the clip's first frame")
     group.add_argument("--stroke-to", metavar="S", help="to this one at its last, in equal steps of octaves")
@@ -24,17 +33,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help="paint each frame as a picture of its own: it flickers more")  # fmt: skip
 
 
-def options(args: argparse.Namespace) -> dict[str, Any]:
-    """For `stylize_video`, of what `add_arguments` added. UserError names the option, the value and what is allowed."""
+def refuse_without_video(args: argparse.Namespace) -> None:
+    """UserError where an option for videos is given, but no video is."""
+    for name in _OF_VIDEOS:
+        if getattr(args, name) not in (None, False):
+            raise UserError(f"{_option(name)} is for videos; no INPUT is one")
+
+
+def check(args: argparse.Namespace) -> dict[str, Any]:
+    """Options of `stylize_video` that `add_arguments` added. UserError too where one is for pictures only."""
+    for name, default in _OF_PICTURES.items():
+        if getattr(args, name, default) != default:
+            raise UserError(f"{_option(name)} is for pictures, not for videos; leave it out")
+    if args.output == "-" or "-" in args.inputs:
+        raise UserError("a video is read from a file and written into one, not to standard output; give -o a name")
     ends = {name: _scale(name, getattr(args, name)) for name in ("stroke_from", "stroke_to")}
     return {**ends, "crf": args.crf, "steady": not args.no_steady}
 
 
-def refuse_without_video(args: argparse.Namespace) -> None:
-    """UserError where an option for videos is given, but no video is."""
-    for name in _OPTIONS:
-        if getattr(args, name) not in (None, False):
-            raise UserError(f"{_option(name)} is for videos; no INPUT is one")
+def paint(clips: Sequence[Path], args: argparse.Namespace, options: dict[str, Any], stop: threading.Event) -> int:
+    """One clip after the other; one that cannot be read does not stop the rest. Returns the exit code.
+
+    `options` are all those of `stylize_video`.
+    """
+    from brushnet.inference.video.opening import VideoError, require_av
+    from brushnet.inference.video.stylize import stylize_video  # torch, seconds
+    from brushnet.models import load
+
+    require_av()
+    paths = targets(clips, Path(args.output), force=args.force)
+    model = load(args.model)
+    code = 0
+    for clip, path in zip(clips, paths, strict=True):
+        with Progress("frames") as progress:
+            try:
+                report = stylize_video(
+                    model,
+                    clip,
+                    path,
+                    force=args.force,
+                    stop=stop,
+                    progress=lambda done, total, name: progress.show(done, total, str(name)),
+                    **options,
+                )
+            except VideoError as error:
+                if len(clips) == 1:
+                    raise
+                lines, failed = [str(error)], error.exit_code
+            else:
+                lines, failed = report.lines(), report.exit_code
+        for line in lines:
+            print(printable(line), file=sys.stderr)
+        code = code or failed
+    return code
 
 
 def _scale(name: str, text: str | None) -> float | None:

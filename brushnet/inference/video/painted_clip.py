@@ -32,8 +32,13 @@ _NOT_KEPT = ("encoder", "major_brand", "minor_version", "compatible_brands", "ha
 class PaintedClip:
     """`add` frames and packets in the order they come in."""
 
-    def __init__(self, container: "av.container.OutputContainer", clip: Clip, format_: Format, *, crf: int):
+    def __init__(
+        self, container: "av.container.OutputContainer", clip: Clip, format_: Format, *, crf: int, metadata: bool
+    ):
         self.container, self.clip = container, clip
+        if metadata:
+            container.metadata.update(_kept(clip.container.metadata))
+            container.set_chapters(clip.container.chapters())
         self.stream = self._video_stream(format_, crf)
         self.durations: dict[int, int] = {}
         self.others = others(container, clip)
@@ -81,13 +86,15 @@ class PaintedClip:
         context.color_range, context.colorspace = info.colours.range, info.colours.matrix
         context.color_primaries, context.color_trc = info.colours.primaries, info.colours.transfer
         context.thread_type = "AUTO"
-        stream.metadata.update(_kept(self.clip.video.metadata))
         return stream
 
 
 @contextmanager
-def open_painted(out: Path, clip: Clip, format_: Format, *, crf: int) -> Iterator[PaintedClip]:
-    """BrushnetError where the disk is full or fails. Whatever ends it before its end, nothing is left behind."""
+def open_painted(out: Path, clip: Clip, format_: Format, *, crf: int, metadata: bool = True) -> Iterator[PaintedClip]:
+    """With `metadata` title, time, place and chapters stay. BrushnetError where the disk is full or fails.
+
+    Whatever ends it before its end, nothing is left behind.
+    """
     import av
 
     try:
@@ -95,9 +102,7 @@ def open_painted(out: Path, clip: Clip, format_: Format, *, crf: int) -> Iterato
             written_whole(Path(os.path.abspath(out))) as partial,  # FFmpeg takes "a:b.mp4" for an address
             av.open(str(partial), "w", format=format_.muxer, options=format_.options) as container,
         ):
-            container.metadata.update(_kept(clip.container.metadata))
-            painted = PaintedClip(container, clip, format_, crf=crf)
-            container.set_chapters(clip.container.chapters())
+            painted = PaintedClip(container, clip, format_, crf=crf, metadata=metadata)
             yield painted
             painted.finish()
     except (av.error.FFmpegError, OSError) as error:

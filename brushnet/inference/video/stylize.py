@@ -70,6 +70,7 @@ def stylize_video(
     strict: bool = False,
     force: bool = False,
     crf: int | None = None,
+    strip_metadata: bool = False,
     steady: bool = True,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
@@ -113,7 +114,7 @@ def stylize_video(
             log.info("%s: %s", path, remark)
         os.makedirs(written.parent, exist_ok=True)
         painter = SteadyPainter(model, style=style, hold_s=HOLD_S if steady else 0, grid=steady)
-        with open_painted(written, opened, format_, crf=crf) as painted:
+        with open_painted(written, opened, format_, crf=crf, metadata=not strip_metadata) as painted:
             _Run(painter, strokes, finishing, opened, painted, report, progress).do(stop)
         report.problems = opened.problems
     return report

@@ -1,6 +1,7 @@
 """Where a painted clip is written. What can be refused is refused here, before the clip is opened. Without torch."""
 
 import tempfile
+from collections.abc import Sequence
 from os.path import lexists, realpath  # pathlib's resolve() fails for a link that leads to itself
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def target(clip: Path, out: Path, *, force: bool = False) -> Path:
         raise UserError(f"{path} would be overwritten; {hint}")
     _check_writable(path.parent)
     return path
+
+
+def targets(clips: Sequence[Path], out: Path, *, force: bool = False) -> list[Path]:
+    """One for each clip; of clips of one name the later ones get a number. UserError as for `target`."""
+    if len(clips) > 1 and out.suffix.lower() in (*VIDEO_SUFFIXES, *_PICTURES) and not out.is_dir():
+        raise UserError(f"-o {out} is one video, but there are {len(clips)} inputs; give -o a folder")
+    paths: list[Path] = []
+    for clip in clips:
+        path, number = target(clip, out, force=force), 1
+        while path in paths:
+            number += 1
+            path = target(clip.with_stem(f"{clip.stem}-{number}"), out, force=force)
+        paths.append(path)
+    return paths
 
 
 def _check_writable(folder: Path) -> None:

@@ -16,6 +16,8 @@ from brushnet.inference.video.stylize import stylize_video
 av = pytest.importorskip("av")
 from tests.inference.video.clips import packets, pattern, read_clip, write_clip  # noqa: E402
 
+PLACE = "+48.2000+016.3000/"
+
 
 def photos_back(model, clip, out, **options):
     """The whole way with a network that changes nothing: strength 0 gives the photo."""
@@ -236,3 +238,23 @@ def test_frames_too_large_for_the_memory_are_said_and_leave_nothing(tmp_path, mo
     with pytest.raises(BrushnetError, match=r"a\.mp4: too large for the memory of cpu"):
         stylize_video(model, write_clip(tmp_path / "a.mp4", 1), tmp_path / "b.mp4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4"]
+
+
+def test_title_place_and_chapters_stay_unless_they_are_to_go(tmp_path, model):
+    with av.open(str(write_clip(tmp_path / "plain.mp4", 25))) as source, av.open(str(tmp_path / "a.mp4"), "w") as made:
+        stream = made.add_stream_from_template(source.streams.video[0])
+        made.metadata.update({"title": "a walk", "location": PLACE})
+        chapter = {"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
+        made.set_chapters([chapter])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                made.mux(packet)
+    photos_back(model, tmp_path / "a.mp4", tmp_path / "kept.mp4")
+    photos_back(model, tmp_path / "a.mp4", tmp_path / "gone.mp4", strip_metadata=True)
+    with av.open(str(tmp_path / "kept.mp4")) as kept, av.open(str(tmp_path / "gone.mp4")) as gone:
+        assert kept.metadata["title"] == "a walk"
+        assert kept.metadata["location"] == PLACE
+        assert [chapter["metadata"]["title"] for chapter in kept.chapters()] == ["one"]
+        assert not {"title", "location"} & set(gone.metadata)
+        assert not gone.chapters()

@@ -7,7 +7,7 @@ import pytest
 
 from brushnet.errors import UserError
 from brushnet.inference.video.formats import VIDEO_SUFFIXES, WRITABLE, checked_crf, format_of, is_video
-from brushnet.inference.video.target import target
+from brushnet.inference.video.target import target, targets
 
 
 def test_video_is_known_by_its_suffix():
@@ -69,3 +69,11 @@ def test_quality_is_that_of_the_codec():
     assert (checked_crf(None, h264), checked_crf(30, h264), checked_crf(63, vp9)) == (17, 30, 63)
     with pytest.raises(UserError, match=r"--crf must be from 0 \(best\) to 51 with libx264, got 63"):
         checked_crf(63, h264)
+
+
+def test_clips_of_one_name_get_numbers_and_a_file_takes_one_only(tmp_path):
+    clips = [tmp_path / "a" / "clip.mp4", tmp_path / "b" / "clip.mp4", tmp_path / "c" / "clip.avi"]
+    out = tmp_path / "out"
+    assert targets(clips, out) == [out / "clip.mp4", out / "clip-2.mp4", out / "clip.mkv"]
+    with pytest.raises(UserError, match=r"-o .*b\.mp4 is one video, but there are 3 inputs; give -o a folder"):
+        targets(clips, tmp_path / "b.mp4")
