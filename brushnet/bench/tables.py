@@ -34,6 +34,8 @@ def _training(found: dict[str, Any]) -> Iterator[str]:
     yield "a step: " + ", ".join(
         f"{name.replace('_', ' ')} {parts[name]:.1f} ms ({parts[name] / whole:.0%})" for name in PARTS
     )
+    if found["compiled_meanwhile"]:
+        yield f"{found['compiled_meanwhile']} graphs were compiled meanwhile: with more --seconds they do not count"
     yield from _roofline(found)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch._dynamo.utils import counters
 
 from brushnet.bench.clock import Clock, median_rate
 from brushnet.bench.rates import Rates
@@ -41,6 +42,7 @@ class TrainingFigures:
     work: Work
     reference_work: Work | None
     rates: Rates | None
+    compiled_meanwhile: int  # graphs that torch.compile made in between: their blocks are too slow
 
     def to_dict(self) -> dict[str, Any]:
         ours = median_rate(self.ours, per_step=self.batch_size)
@@ -55,6 +57,7 @@ class TrainingFigures:
             "flops_per_image": round(self.work.flops),
             "bytes_per_image": round(self.work.bytes),
             "blocks": [[steps, seconds] for steps, seconds in self.ours],
+            "compiled_meanwhile": self.compiled_meanwhile,
         }
         if self.reference and self.reference_work:
             theirs = median_rate(self.reference, per_step=self.reference_batch)
@@ -153,7 +156,8 @@ class Blocks(pl.Callback):
 
     def _course(self, batch_size: int) -> Iterator[None]:
         """Waits for the next step at each `yield`."""
-        yield from self._steps(WARM_UP_STEPS, seconds=self.seconds)
+        yield from self._warm_up()
+        before = compiled_graphs()
         if self.reference:
             self.reference.warm_up()
         ours: list[Block] = []
@@ -178,7 +182,16 @@ class Blocks(pl.Callback):
             work=self.work,
             reference_work=self.reference.work if self.reference else None,
             rates=self.rates,
+            compiled_meanwhile=compiled_graphs() - before,
         )
+
+    def _warm_up(self) -> Iterator[None]:
+        """Until some steps in a row have compiled nothing: a scaled trunk is compiled again when its size varies."""
+        begun, quiet = self.clock(), 0
+        while quiet < WARM_UP_STEPS or self.clock.now() - begun < self.seconds:
+            before = compiled_graphs()
+            yield
+            quiet = quiet + 1 if compiled_graphs() == before else 0
 
     def _block(self, found: list[Block], *, parts: bool = False) -> Iterator[None]:
         assert self.settle_steps is not None
@@ -204,6 +217,11 @@ class Blocks(pl.Callback):
             yield
             steps += 1
         return steps
+
+
+def compiled_graphs() -> int:
+    """Graphs that torch.compile has made so far in this process."""
+    return counters["stats"]["unique_graphs"]
 
 
 def step_work(module: StyleTraining, *, batch_size: int, crop_px: int) -> Work:

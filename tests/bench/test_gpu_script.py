@@ -50,7 +50,7 @@ def test_one_that_fails_or_takes_too_long_loses_no_other(script, tmp_path, monke
     found = script.measure_all({"a": ["bad"], "b": ["slow"], "c": ["good"]}, tmp_path)
     assert found == {
         "a": {"failed": "exit code 1, see log.txt"},
-        "b": {"failed": "took more than 520 s"},
+        "b": {"failed": "took more than 180 s"},
         "c": {"training": 1},
     }
     assert json.loads((tmp_path / "gpu.json").read_text()) == found

@@ -62,6 +62,21 @@ def test_parts_are_medians_over_blocks_and_each_block_sums_to_its_steps(built):
         assert set(parts) == set(PARTS)
         assert parts["rest"] > -1e-6
     assert "ratio" not in found.to_dict()
+    assert found.compiled_meanwhile == 0
+
+
+def test_the_warm_up_lasts_until_nothing_is_compiled_any_more(clock, monkeypatch):
+    graphs = iter([0, 1, 1, 2, *[2] * 99])  # before and after each step: the first two compile
+    monkeypatch.setattr(training, "compiled_graphs", lambda: next(graphs))
+    blocks = training.Blocks(reference=None, rates=None, seconds=0.0, rounds=1, settle_steps=0)
+    blocks.clock = clock
+    assert len(list(blocks._warm_up())) == 2 + training.WARM_UP_STEPS
+
+
+def test_what_is_compiled_is_seen():
+    before = training.compiled_graphs()
+    torch.compile(lambda x: x + 1, backend="eager")(torch.ones(2))
+    assert training.compiled_graphs() == before + 1
 
 
 def test_a_training_that_ends_early_gives_no_figures(built, monkeypatch):
