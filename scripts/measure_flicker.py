@@ -40,7 +40,7 @@ WAYS = {"each": (False, 0.0), "grid": (True, 0.0), "0.25 s": (True, 0.25), "1 s"
 
 @dataclass(frozen=True)
 class Clip:
-    """`frames` (N, 3, H, W), in which what is shown moves left and up by `step` px a frame; only the first `rows` count."""
+    """`frames` (N, 3, H, W) show what moves left and up by `step` px a frame; only the first `rows` of them count."""
 
     frames: Tensor
     step: tuple[int, int] = (0, 0)
@@ -72,7 +72,7 @@ def passing(photo: Tensor, other: Tensor, count: int) -> Clip:
     thing = images.resize(other, height // 2, width // 2)
     frames = _part(photo, 0, 0).repeat(count, 1, 1, 1)
     for number, frame in enumerate(frames):
-        left = round((number / (count - 1) - 0.5) * 1.5 * width)
+        left = round((1.5 * number / (count - 1) - 0.5) * width)
         first, last = max(0, left), min(width, left + thing.shape[-1])
         frame[:, height // 2 :, first:last] = thing[0, :, :, first - left : last - left]
     return Clip(frames, rows=height // 5)  # beyond the reach of the network's convolutions at s = 1

@@ -28,10 +28,12 @@ def with_luminance(photo_B3HW: Tensor, painting_B3HW: Tensor) -> Tensor:
     In Oklab, with chroma reduced likewise, pictures look the same; it takes a search for the limit of every pixel.
     """
 
-    def exchange(painting: Tensor, photo: Tensor) -> Tensor:
-        return _within_gamut(photo + (_luma(painting) - _luma(photo)))
+    return overwrite(painting_B3HW.clone(), exchange_luma, photo_B3HW)
 
-    return overwrite(painting_B3HW.clone(), exchange, photo_B3HW)
+
+def exchange_luma(painting: Tensor, photo: Tensor) -> Tensor:
+    """`with_luminance` of a part of both."""
+    return _within_gamut(photo + (_luma(painting) - _luma(photo)))
 
 
 def with_histogram(photo_B3HW: Tensor, painting_B3HW: Tensor) -> Tensor:
@@ -49,25 +51,46 @@ def with_histogram(photo_B3HW: Tensor, painting_B3HW: Tensor) -> Tensor:
 WAYS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"luminance": with_luminance, "histogram": with_histogram}
 
 
+class Colours:
+    """Mean and covariance of the colours of a picture that is added in parts; float64 on the CPU."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total_3, self.products_33 = torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
+
+    def add(self, part_13HW: Tensor) -> None:
+        pixels_3N = part_13HW[0].flatten(1).cpu().double()
+        self.count += pixels_3N.shape[1]
+        self.total_3 += pixels_3N.sum(dim=1)
+        self.products_33 += pixels_3N @ pixels_3N.mT
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        mean_3 = self.total_3 / self.count
+        return mean_3, self.products_33 / self.count - mean_3[:, None] * mean_3
+
+
+def moving(painting: Colours, photo: Colours) -> Callable[[Tensor], Tensor]:
+    """What `with_histogram` does to a part of the painting."""
+    (mean_3, covariance_33), (wanted_mean_3, wanted_33) = painting.moments(), photo.moments()
+    map_33 = _limited(transport(covariance_33, wanted_33, floor=_FLOOR)).float()
+    shift_31 = (wanted_mean_3 - map_33.double() @ mean_3).float()[:, None, None]
+
+    def move(part: Tensor) -> Tensor:
+        return _within_gamut(torch.einsum("ij,bjhw->bihw", map_33.to(part), part) + shift_31.to(part))
+
+    return move
+
+
 def _move(painting_13HW: Tensor, photo_13HW: Tensor) -> None:
     """In place."""
-    (mean_3, covariance_33), (wanted_mean_3, wanted_33) = _moments(painting_13HW), _moments(photo_13HW)
-    map_33 = _limited(transport(covariance_33, wanted_33, floor=_FLOOR)).to(painting_13HW)
-    shift_31 = (wanted_mean_3 - map_33.cpu().double() @ mean_3).to(painting_13HW)[:, None, None]
-
-    overwrite(painting_13HW, lambda strip: _within_gamut(torch.einsum("ij,bjhw->bihw", map_33, strip) + shift_31))
+    overwrite(painting_13HW, moving(_colours(painting_13HW), _colours(photo_13HW)))
 
 
-def _moments(picture_13HW: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (3,) and covariance (3, 3) of the colours, float64 on the CPU."""
-    total_3, products_33 = torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
+def _colours(picture_13HW: Tensor) -> Colours:
+    colours = Colours()
     for (strip,) in strips(picture_13HW):
-        pixels_3N = strip[0].flatten(1).cpu().double()
-        total_3 += pixels_3N.sum(dim=1)
-        products_33 += pixels_3N @ pixels_3N.mT
-    count = picture_13HW[0, 0].numel()
-    mean_3 = total_3 / count
-    return mean_3, products_33 / count - mean_3[:, None] * mean_3
+        colours.add(strip)
+    return colours
 
 
 def _limited(map_33: Tensor) -> Tensor:

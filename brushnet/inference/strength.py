@@ -11,6 +11,8 @@ favours either picture's detail where it has more 0.35, strokes by a square inst
 Shape letters: B batch, H W picture size, h w layout size.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -27,28 +29,38 @@ def at_strength(photo_B3HW: Tensor, painting_B3HW: Tensor, strength: float) -> T
     if strength == 1:
         return painting_B3HW
     if strength > 1:
-        return _with_contrast(painting_B3HW, strength - 1)
+        layout_B3HW = _enlarged(_layout(painting_B3HW), like=painting_B3HW)
+        return overwrite(painting_B3HW.clone(), partial(stronger, strength=strength), layout_B3HW)
+    layout_step = _enlarged(_layout(painting_B3HW) - _layout(photo_B3HW), like=photo_B3HW)
+    return mixed(layout_step, photo_B3HW, painting_B3HW, strength=strength)
+
+
+def mixed(layout_step: Tensor, photo: Tensor, painting: Tensor, *, strength: float) -> Tensor:
+    """Strength below 1, of whole pictures or parts; written over `layout_step`, that of the painting less the photo's.
+
+    layout + detail * (blend - layout), in place: a large picture takes hundreds of megabytes.
+    """
     detail = 1 - (1 - strength) ** 3
-    # layout + detail * (blend - layout), in place: a large picture takes hundreds of megabytes.
-    mixed = _enlarged(_layout(painting_B3HW) - _layout(photo_B3HW), like=photo_B3HW).mul_(strength - detail)
-    return mixed.add_(photo_B3HW, alpha=1 - detail).add_(painting_B3HW, alpha=detail).clamp_(0, 1)
+    mix = layout_step.mul_(strength - detail)
+    return mix.add_(photo, alpha=1 - detail).add_(painting, alpha=detail).clamp_(0, 1)
 
 
-def _with_contrast(painting_B3HW: Tensor, more: float) -> Tensor:
-    """Detail enlarged by the share `more`, and by less where there is no room: nothing is clipped to flat colour."""
+def stronger(painting: Tensor, layout: Tensor, *, strength: float) -> Tensor:
+    """Strength above 1, of a whole picture or a part.
 
-    def enlarge(painting: Tensor, layout: Tensor) -> Tensor:
-        step = more * (painting - layout)
-        room = torch.where(step > 0, 1 - painting, painting)
-        return painting + step * room / (step.abs() + room).clamp_min(1e-6)
+    Detail is enlarged, and by less where there is no room: nothing is clipped to flat colour.
+    """
+    step = (strength - 1) * (painting - layout)
+    room = torch.where(step > 0, 1 - painting, painting)
+    return painting + step * room / (step.abs() + room).clamp_min(1e-6)
 
-    layout_B3HW = _enlarged(_layout(painting_B3HW), like=painting_B3HW)
-    return overwrite(painting_B3HW.clone(), enlarge, layout_B3HW)
+
+def layout_size(height: int, width: int) -> tuple[int, int]:
+    return max(1, round(height / LAYOUT_PX)), max(1, round(width / LAYOUT_PX))
 
 
 def _layout(picture_B3HW: Tensor) -> Tensor:
-    height, width = (max(1, round(side / LAYOUT_PX)) for side in picture_B3HW.shape[-2:])
-    return images.resize(picture_B3HW, height, width)
+    return images.resize(picture_B3HW, *layout_size(*picture_B3HW.shape[-2:]))
 
 
 def _enlarged(layout_B3hw: Tensor, *, like: Tensor) -> Tensor:

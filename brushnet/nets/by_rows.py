@@ -45,13 +45,13 @@ def paint_rows(
     """The painting, to be read: its last pass. All others are done when this returns. Otherwise as `net(...)`."""
     affines = net.condition(log2_stroke_11hw, style_weights_1K)
     head, trunk, tail = net._split(affines)
-    feats = _encode(net, photo, head, passes)
+    stage = [_encode(net, photo, head, passes)]
+    # Each stage takes the one before with it: what was put away is gone as soon as nobody refers to it.
     if net.trunk == "scaled":
-        feats = _scaled_trunk(net, feats, log2_stroke_11hw, style_weights_1K, trunk, passes)
+        stage.append(_scaled_trunk(net, stage.pop(), log2_stroke_11hw, style_weights_1K, trunk, passes))
     else:
-        feats = _blocks(passes.spill(feats), net.residual, trunk, passes)
-    painting = _decode(net, feats, tail, passes)
-    return Cropped(painting, photo.height, photo.width)
+        stage.append(_blocks(passes.spill(stage.pop()), net.residual, trunk, passes))
+    return Cropped(_decode(net, stage.pop(), tail, passes), photo.height, photo.width)
 
 
 def _encode(net: ResidualTransformer, photo: Rows, affines: list[Affine], passes: Passes) -> Rows:
@@ -108,7 +108,9 @@ def _scaled_trunk(
 def _decode(net: ResidualTransformer, feats: Rows, affines: list[Affine], passes: Passes) -> Rows:
     count = len(net.sharpen)
     if count:
-        feats = _blocks(passes.spill(feats), net.sharpen, affines[:count], passes)
+        spilled = passes.spill(feats)
+        del feats
+        feats = _blocks(spilled, net.sharpen, affines[:count], passes)
     for conv, affine in zip(net.up, affines[count:], strict=True):
         raw = Convolved(Enlarged(feats), _conv(conv))
         feats = Normed(raw, affine, passes.moments(raw), F.relu_)

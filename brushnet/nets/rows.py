@@ -85,10 +85,11 @@ class Padded:
     def __init__(self, source: Rows, height: int, width: int):
         self.source, self.channels, self.height, self.width = source, source.channels, height, width
         self.row_bytes, self.row_work = source.row_bytes + _bytes(self), source.row_work
+        self.window = _Window(source)
 
     def read(self, top: int, bottom: int) -> Tensor:
         last = self.source.height
-        band = self.source.read(min(top, last - 1), min(bottom, last))
+        band = self.window.read(min(top, last - 1), min(bottom, last), anew=top == 0)
         below = bottom - top - band.shape[2]
         return F.pad(band, (0, self.width - self.source.width, 0, below), mode="replicate")
 
@@ -118,7 +119,7 @@ class Convolved:
     def read(self, top: int, bottom: int) -> Tensor:
         first, end = top * self.stride - self.pad, (bottom - 1) * self.stride + self.pad + 1
         low, high = max(first, 0), min(end, self.source.height)
-        band = self.window.read(low, high)
+        band = self.window.read(low, high, anew=top == 0)
         if (low, high) != (first, end):
             rows = _reflected(torch.arange(first, end, device=band.device), self.source.height) - low
             band = band.index_select(2, rows)
@@ -137,8 +138,8 @@ class Enlarged:
 
     def read(self, top: int, bottom: int) -> Tensor:
         first = top // 2
-        band = F.interpolate(self.window.read(first, (bottom + 1) // 2), scale_factor=2.0, mode="nearest")
-        return band[:, :, top - 2 * first : bottom - 2 * first]
+        band = self.window.read(first, (bottom + 1) // 2, anew=top == 0)
+        return F.interpolate(band, scale_factor=2.0, mode="nearest")[:, :, top - 2 * first : bottom - 2 * first]
 
 
 class Normed:
@@ -183,7 +184,7 @@ class Resized:
         if (self.height, self.width) == (self.source.height, self.source.width):
             return self.source.read(top, bottom)
         low, weights_oi = _resize_weights(top, bottom, self.source.height, self.height, mode=self.mode)
-        band = self.window.read(low, low + weights_oi.shape[1])
+        band = self.window.read(low, low + weights_oi.shape[1], anew=top == 0)
         mixed = torch.tensordot(weights_oi.to(band), band.permute(2, 3, 1, 0), 1).permute(3, 2, 0, 1)
         if self.width == self.source.width:
             return mixed
@@ -206,18 +207,18 @@ class Kept:
 
 
 class _Window:
-    """Bands that overlap, of a source of which each row is read once. A band that does not go on starts anew."""
+    """Bands that overlap, further and further down, of a source of which each row is then read once."""
 
     def __init__(self, source: Rows):
         self.source, self.top, self.band = source, 0, torch.empty(0, 0, 0, 0)
 
-    def read(self, top: int, bottom: int) -> Tensor:
-        end = self.top + self.band.shape[2]
-        if self.top < top <= end < bottom:
-            fresh = self.source.read(end, bottom)
-            self.band = torch.cat([self.band[:, :, top - self.top :], fresh], dim=2) if top < end else fresh
-        elif not self.top < top < bottom <= end:
+    def read(self, top: int, bottom: int, *, anew: bool) -> Tensor:
+        """`anew`: this is a pass's first."""
+        end = 0 if anew else self.top + self.band.shape[2]
+        if anew or top >= end:
             self.band = self.source.read(top, bottom)
+        elif bottom > end:
+            self.band = torch.cat([self.band[:, :, top - self.top :], self.source.read(end, bottom)], dim=2)
         else:
             self.band = self.band[:, :, top - self.top :]
         self.top = top

@@ -3,6 +3,7 @@
 Shape letters: C channels.
 """
 
+import math
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from brushnet.errors import BrushnetError
+from brushnet.inference.large.memory import give_back, resident_bytes
 from brushnet.inference.large.spills import Spills
 from brushnet.nets.condition import Moments
 from brushnet.nets.rows import Rows, Spilled, bands
@@ -20,10 +22,17 @@ Advance = Callable[[float], None]  # multiplications that were done
 
 
 class BandPasses:
-    """`band_bytes` is what the bands of a pass may take while they are computed."""
+    """`band_bytes` is what the bands of a pass may take; after one, a process of `tidy_above_bytes` is tidied up."""
 
-    def __init__(self, spills: Spills, *, band_bytes: float, advance: Advance = lambda work: None):
-        self.spills, self.band_bytes, self.advance = spills, band_bytes, advance
+    def __init__(
+        self,
+        spills: Spills,
+        *,
+        band_bytes: float,
+        tidy_above_bytes: float = math.inf,
+        advance: Advance = lambda work: None,
+    ):
+        self.spills, self.band_bytes, self.tidy_above_bytes, self.advance = spills, band_bytes, tidy_above_bytes, advance
 
     def moments(self, rows: Rows) -> Moments:
         sums = _Sums()
@@ -45,6 +54,8 @@ class BandPasses:
         for top, bottom in bands(rows.height, band_rows(rows, self.band_bytes)):
             yield top, rows.read(top, bottom)
             self.advance((bottom - top) * rows.row_work)
+        if resident_bytes() > self.tidy_above_bytes:
+            give_back()
 
 
 class _Sums:

@@ -73,6 +73,10 @@ class Spill:
     def write_levels(self, top: int, levels_HWC: np.ndarray) -> None:
         self._write(top, torch.from_numpy(levels_HWC))
 
+    def write_columns(self, left: int, levels_HWC: np.ndarray) -> None:
+        """Columns of the whole height, as stored."""
+        raise NotImplementedError
+
     def _read(self, top: int, bottom: int) -> Tensor:
         """(rows, W, C), the caller's own."""
         raise NotImplementedError
@@ -92,6 +96,9 @@ class _InMemory(Spill):
     def _write(self, top: int, rows_HWC: Tensor) -> None:
         self.rows_HWC[top : top + len(rows_HWC)] = rows_HWC
 
+    def write_columns(self, left: int, levels_HWC: np.ndarray) -> None:
+        self.rows_HWC[:, left : left + levels_HWC.shape[1]] = torch.from_numpy(np.ascontiguousarray(levels_HWC))
+
 
 class _InFile(Spill):
     def __init__(
@@ -102,6 +109,7 @@ class _InFile(Spill):
         self.folder = folder
         check_disk(folder, self.stride * height)
         self.file: BinaryIO = tempfile.TemporaryFile(dir=folder, prefix=".brushnet-", buffering=0)  # noqa: SIM115
+        weakref.finalize(self, self.file.close)
 
     def _read(self, top: int, bottom: int) -> Tensor:
         rows_HWC = torch.empty(bottom - top, self.width, self.channels, dtype=self.dtype)
@@ -115,9 +123,16 @@ class _InFile(Spill):
         return rows_HWC
 
     def _write(self, top: int, rows_HWC: Tensor) -> None:
-        left = _bytes_of(rows_HWC.cpu().contiguous())
+        self._write_at(top * self.stride, _bytes_of(rows_HWC.cpu().contiguous()))
+
+    def write_columns(self, left: int, levels_HWC: np.ndarray) -> None:
+        place = left * self.channels * self.dtype.itemsize
+        for row, levels_WC in enumerate(np.ascontiguousarray(levels_HWC)):
+            self._write_at(place + row * self.stride, memoryview(levels_WC.view(np.uint8).reshape(-1)))
+
+    def _write_at(self, place: int, left: memoryview) -> None:
         try:
-            self.file.seek(top * self.stride)
+            self.file.seek(place)
             while len(left):
                 left = left[self.file.write(left) :]
         except OSError as error:

@@ -1,0 +1,186 @@
+"""A photo's file painted into files, in bands: in a given amount of memory, however large it is.
+
+What that cannot hold lies in temporary files meanwhile, up to some 50 bytes a pixel and more below a stroke scale of 1.
+
+Shape letters: h w size of a stroke map.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from brushnet import images
+from brushnet.errors import BrushnetError, UserError
+from brushnet.inference.large.encoding import fits_whole, write_rows
+from brushnet.inference.large.finishing import finish_rows, is_read_once
+from brushnet.inference.large.memory import resident_bytes
+from brushnet.inference.large.passes import BandPasses, CountingPasses
+from brushnet.inference.large.photo import libvips, read_photo
+from brushnet.inference.large.spills import Spill, Spills, spill_folder
+from brushnet.models import StyleModel
+from brushnet.nets.by_rows import paint_rows
+from brushnet.nets.rows import Rows
+from brushnet.stroke_map import check_aspect, fit_map
+from brushnet.style_mix import Style, style_weights
+
+Progress = Callable[[float], None]  # of one painting, 0 to 1; what it raises ends the work, and nothing is left behind
+
+_BAND_SHARE = 0.3  # of the memory that is left: more rows at a time are hardly faster
+_TIDY_SHARE = 0.7  # of the memory that is allowed: tidying up costs some percent of the time
+_MOST_BAND_BYTES = 400_000_000
+_IN_BANDS_MORE = (
+    1.6  # what bands really take beside what Rows estimate, with torch's own copies and the allocator's gaps
+)
+_BESIDE_BYTES = 150_000_000  # oneDNN's kernels, libvips, and what the allocator keeps
+
+
+@dataclass(frozen=True)
+class Output:
+    """`stroke` as for a model: a scale, or a map (1, 1, h, w) of them; `bits` of a channel, 8 or 16."""
+
+    path: Path
+    stroke: float | Tensor
+    bits: int = 8
+
+
+class LargePainter:
+    """Paints photos with one model in `max_memory_bytes` of this process, all that it has taken before included."""
+
+    def __init__(
+        self,
+        model: StyleModel,
+        *,
+        max_memory_bytes: int,
+        style: Style = None,
+        strength: float = 1.0,
+        preserve_colour: str | None = None,
+        quality: int = 95,
+    ):
+        self.model, self.max_memory_bytes, self.style = model, max_memory_bytes, style
+        self.strength, self.preserve_colour, self.quality = strength, preserve_colour, quality
+
+    @torch.inference_mode()
+    def paint(
+        self,
+        photo: Path,
+        outputs: Sequence[Output],
+        *,
+        metadata: images.Metadata = images.NOTHING,
+        wrote: Callable[[Path], None] = lambda path: None,
+        progress: Progress = lambda share: None,
+    ) -> None:
+        """Reads the photo once; `wrote` is told each file, `progress` starts anew with each.
+
+        ImageError where the photo cannot be read or a format not hold it, UserError where the memory does not do,
+        BrushnetError where the disk is full. No partial file is left, whatever ends it.
+        """
+        header = images.header(photo)
+        for output in outputs:
+            images.check_fits(header.height, header.width, output.path.suffix)
+        budget = _Budget.of(self.max_memory_bytes)
+        spills = Spills(
+            memory_bytes=budget.spill_bytes, folder=spill_folder(outputs[0].path.parent), device=self.model.device
+        )
+        _check_can_write(outputs, header, spills)
+        pixels = read_photo(photo, spills)
+        for output in outputs:
+            self._paint(pixels, output, budget, spills, metadata, progress)
+            wrote(output.path)
+
+    def _paint(
+        self,
+        photo: Spill,
+        output: Output,
+        budget: "_Budget",
+        spills: Spills,
+        metadata: images.Metadata,
+        progress: Progress,
+    ) -> None:
+        height, width = photo.height, photo.width
+        log2_11hw, weights_1K = self._condition(output.stroke, height, width)
+        counted = CountingPasses()
+        counted.count(paint_rows(self.model.net, photo, log2_11hw, weights_1K, counted))
+        budget.check(counted.row_bytes, width)
+        spills.dtype = _precision(counted.most_spilled, spills)
+        work = [0.0]
+
+        def advance(done: float) -> None:
+            work[0] += done
+            progress(min(1.0, work[0] / counted.work))
+
+        passes = BandPasses(spills, band_bytes=budget.band_bytes, tidy_above_bytes=_TIDY_SHARE * self.max_memory_bytes, advance=advance)
+        painting = paint_rows(self.model.net, photo, log2_11hw, weights_1K, passes)
+        if not is_read_once(self.strength, self.preserve_colour):
+            painting = _put_away(painting, passes)
+        finished = finish_rows(photo, painting, passes, strength=self.strength, preserve_colour=self.preserve_colour)
+        write_rows(
+            passes.bands(finished),
+            output.path,
+            height,
+            width,
+            quality=self.quality,
+            bits=output.bits,
+            metadata=metadata,
+            whole=fits_whole(height, width, spills.memory_bytes),
+        )
+
+    def _condition(self, stroke: float | Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        model = self.model
+        scales = torch.as_tensor(model.fit_stroke(stroke), dtype=torch.float32)
+        scales = scales if scales.ndim == 4 else scales.reshape(1, 1, 1, 1)
+        check_aspect((scales.shape[2], scales.shape[3]), (height, width))
+        told = model.stroke_mode == "conditioned"
+        log2_11hw = fit_map((scales.log2() if told else torch.zeros(1, 1, 1, 1)).to(model.device), (height, width))
+        return log2_11hw, torch.tensor([style_weights(self.style, model.style_names)], device=model.device)
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """Of `band_bytes` is what is computed at a time, of `spill_bytes` what waits for the next pass."""
+
+    max_memory_bytes: int
+    taken_bytes: int
+    band_bytes: float
+    spill_bytes: int
+
+    @classmethod
+    def of(cls, max_memory_bytes: int) -> "_Budget":
+        taken = resident_bytes()
+        left = max(0, max_memory_bytes - taken - _BESIDE_BYTES)
+        bands = min(_BAND_SHARE * left, _MOST_BAND_BYTES)
+        return cls(max_memory_bytes, taken, bands / _IN_BANDS_MORE, int(max(0.0, 0.9 * (left - bands))))
+
+    def check(self, row_bytes: float, width: int) -> None:
+        """UserError where not even one row can be painted."""
+        if row_bytes <= self.band_bytes:
+            return
+        least = self.taken_bytes + _BESIDE_BYTES + row_bytes * _IN_BANDS_MORE / _BAND_SHARE
+        raise UserError(
+            f"--max-memory {self.max_memory_bytes / 1e9:.3g}GB: a picture of {width} px in width needs at least "
+            f"{least / 1e9:.2g}GB"
+        )
+
+
+def _precision(values: int, spills: Spills) -> torch.dtype:
+    """Half of it where the disk has no more room: the painting is then off by 1/255 at most, and not by 1e-4."""
+    free = shutil.disk_usage(spills.folder).free + spills.memory_bytes
+    return torch.float32 if values * 4 * 1.1 < free else torch.float16
+
+
+def _put_away(painting: Rows, passes: BandPasses) -> Spill:
+    place = passes.spills.empty(3, painting.height, painting.width, dtype=torch.uint16)
+    for top, band in passes.bands(painting):
+        place.write(top, band)
+    return place
+
+
+def _check_can_write(outputs: Sequence[Output], header: images.Header, spills: Spills) -> None:
+    if libvips() is None and not fits_whole(header.height, header.width, spills.memory_bytes):
+        raise BrushnetError(
+            f"{header.width} x {header.height} pixels do not fit in the memory that is allowed; "
+            "pip install 'brushnet[large]' writes them in parts"
+        )
