@@ -76,7 +76,7 @@ class Visit:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.context.on("request", lambda request: self.requests.append(request.url))
-        self.url = url
+        self.url = url.partition("?")[0]
         self.page.goto(url)
 
     def __enter__(self) -> "Visit":
@@ -88,12 +88,12 @@ class Visit:
             assert self.complaints == []
             assert all(url.startswith((self.url, "blob:")) for url in self.requests)
 
-    def painted(self) -> str:
+    def painted(self, *, within_s: float = PAINTED_WITHIN_S) -> str:
         """Waits until what is seen is what is chosen; what the page says of it."""
         # Not wait_for_function, which would need what the page's policy forbids.
-        until = time.monotonic() + PAINTED_WITHIN_S
+        until = time.monotonic() + within_s
         while self.page.locator("#stage").get_attribute("aria-busy") != "false":
-            assert time.monotonic() < until, f"not painted in {PAINTED_WITHIN_S:.0f} s"
+            assert time.monotonic() < until, f"not painted in {within_s:.0f} s"
             self.page.wait_for_timeout(50)
         assert not self.page.locator("#problem").is_visible(), self.page.locator("#problem").inner_text()
         return str(self.page.locator("#status").inner_text())

@@ -135,16 +135,20 @@ def gpu_browser(browser: Any) -> Iterator[Any]:
 
 
 @pytest.mark.slow
-def test_by_webgpu_it_paints_the_same(gpu_browser: Any, served: Any, tmp_path, monkeypatch):
+def test_by_webgpu_it_paints_the_same(gpu_browser: Any, site: Site, tmp_path, monkeypatch):
     """On a GPU that is a program (SwiftShader): slow, and as strict as any."""
-    with Visit(gpu_browser, f"{served.url}?provider=webgpu") as visit:
+    told = json.loads(site["models.json"]) | {"photos": []}
+    with (
+        serving({**site, "models.json": json.dumps(told).encode()}) as server,
+        Visit(gpu_browser, f"{server.url}?provider=webgpu") as visit,
+    ):
         visit.give(photo(tmp_path / "cat.png", (96, 64)))
-        visit.painted()
+        visit.painted(within_s=400)
         assert "the GPU (WebGPU)" in visit.page.locator("#facts").text_content()
         visit.page.locator("input[name='brush'][value='broad']").check()
         visit.page.locator("#map-view").focus()
         visit.page.keyboard.press("Space")
-        visit.painted()
+        assert "a map" in visit.painted(within_s=400)
         download(visit, tmp_path / "stroke-map.png", "#map-save")
         found = levels(download(visit, tmp_path / "found.png"))
         assert np.abs(found - levels(painted_by_stylize(visit, tmp_path, monkeypatch))).max() <= 2

@@ -75,9 +75,9 @@ export class Painter extends EventTarget {
   }
 
   async #sendPhoto() {
-    const { source, height, width, shown } = this.#photo;
+    const { source, shape, shown } = this.#photo;
     const bitmap = await createImageBitmap(source);
-    this.#worker.postMessage({ kind: "photo", id: ++this.#count, bitmap, height, width, shown }, [bitmap]);
+    this.#worker.postMessage({ kind: "photo", id: ++this.#count, bitmap, shape, shown }, [bitmap]);
   }
 
   #next() {

@@ -7,8 +7,8 @@ const KEPT = 3;
 export class PhotoSizes {
   #sizes = new Map(); // planar RGB by "height x width"
 
-  // Of a bitmap, reduced to [height, width] where it is larger: more than that is never painted.
-  constructor(bitmap, height, width) {
+  // Of a bitmap, reduced to the shape [height, width] where it is larger: more than that is never painted.
+  constructor(bitmap, shape) {
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
     const context = canvas.getContext("2d", { willReadFrequently: true, alpha: true });
     context.fillStyle = "#fff"; // transparency over white, as brushnet.images reads it
@@ -16,7 +16,7 @@ export class PhotoSizes {
     context.drawImage(bitmap, 0, 0);
     const whole = context.getImageData(0, 0, bitmap.width, bitmap.height);
     const picture = fromRgba(whole.data, bitmap.width * bitmap.height);
-    this.shape = [height, width];
+    this.shape = shape;
     this.whole = resize(picture, [3, bitmap.height, bitmap.width], this.shape);
     bitmap.close();
   }

@@ -1,7 +1,12 @@
 // At which size the photo is painted, and with which stroke: strokes keep their size beside the picture.
 import { round } from "./strength.js";
 
-export const MOST_PIXELS = 4_000_000; // of any painting: the network's features of these take a gigabyte
+// Of any painting: the network's features of so many take a gigabyte and a half, and a phone has less for one page.
+export function mostPixels() {
+  const isSmall = navigator.deviceMemory ? navigator.deviceMemory <= 4 : matchMedia("(pointer: coarse)").matches;
+  return isSmall ? 1_500_000 : 4_000_000;
+}
+
 export const SHOWN_PX = 768; // long side of what is shown, by which strokes are told
 const SMALLEST_PREVIEW_PX = 256;
 

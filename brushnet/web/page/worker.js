@@ -110,7 +110,7 @@ async function answer(message) {
     await start(await chosenProvider(message.provider));
     await sessionOf(message.model);
   } else if (message.kind === "photo") {
-    photo = new PhotoSizes(message.bitmap, message.height, message.width);
+    photo = new PhotoSizes(message.bitmap, message.shape);
     paintings.clear();
     const { buffer } = photo.rgba(message.shown);
     say("photo", { id: message.id, height: message.shown[0], width: message.shown[1], rgba: buffer }, [buffer]);
