@@ -58,6 +58,7 @@ def test_the_wheel_holds_every_configuration_and_sample_file_and_the_licence(whe
         assert files
         assert {f"{name}/{path.as_posix()}" for path in files} <= inside
     assert "brushnet/commands/completion_scripts/bash" in inside
+    assert "brushnet/bench/reference_trainer.py" in inside
     assert any(name.endswith("licenses/LICENSE") for name in inside)
 
 

@@ -1,6 +1,6 @@
 """scripts/bench/reference_trainer.py, which knows nothing of brushnet, as a module: what is compared with."""
 
-import importlib.util
+import importlib
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from brushnet.data.photos import decode_photo
 from brushnet.data.reading import Source
 from brushnet.errors import BrushnetError, ImageError
 
-NAME = "brushnet_reference_trainer"
+FILE = "reference_trainer.py"
 PHOTOS = 64  # as many as there are, at most: what is compared is speed
 
 
@@ -24,17 +24,14 @@ PHOTOS = 64  # as many as there are, at most: what is compared is speed
 def reference_module() -> ModuleType:
     """From the repository, or of an installed wheel, which carries a copy."""
     package = Path(__file__).parents[1]
-    places = (package / "bench" / "reference_trainer.py", package.parent / "scripts" / "bench" / "reference_trainer.py")
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
-        raise BrushnetError(f"the reference trainer is missing (no {places[0]}): install brushnet anew")
-    spec = importlib.util.spec_from_file_location(NAME, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[NAME] = module  # loader workers look it up by name
-    spec.loader.exec_module(module)
-    return module
+    inside, outside = package / "bench" / FILE, package.parent / "scripts" / "bench" / FILE
+    if inside.is_file():
+        return importlib.import_module("brushnet.bench.reference_trainer")
+    if not outside.is_file():
+        raise BrushnetError(f"the reference trainer is missing (no {inside}): install brushnet anew")
+    if str(outside.parent) not in sys.path:
+        sys.path.append(str(outside.parent))  # for good: loading processes that start anew import it too
+    return importlib.import_module("reference_trainer")
 
 
 class Reference:

@@ -105,6 +105,8 @@ def measure_training(
             sample_every_steps=ENDLESS,
         )
         module.total_steps = ENDLESS
+        if reference:
+            reference.warm_up()  # before: a run ends every loading process that was started within it
         try:
             run(module, data, endless, loggers=[], resume_from=None, callbacks=[blocks])
         except Stopped:
@@ -158,8 +160,6 @@ class Blocks(pl.Callback):
         """Waits for the next step at each `yield`."""
         yield from self._warm_up()
         before = compiled_graphs()
-        if self.reference:
-            self.reference.warm_up()
         ours: list[Block] = []
         theirs: list[Block] = []
         parts: list[dict[str, float]] = []

@@ -56,6 +56,18 @@ def test_a_run_is_measured_in_turn_with_the_reference_and_leaves_nothing(built, 
     assert told["reference"]["flops_per_image"] > 10 * told["flops_per_image"] > 0
 
 
+def test_loading_processes_of_both_are_there_to_the_end(built):
+    module, data, options = built
+    data.workers = 1
+    photos = whole_photos(data.photos.source, count=2)
+    compared = Reference(
+        photos, torch.rand(1, 3, 32, 32), batch_size=1, crop_px=32, workers=1, device=torch.device("cpu")
+    )
+    found = measure_training(module, data, options, reference=compared, seconds=0.1, rounds=1)
+    assert len(found.ours) == len(found.reference) == 1
+    assert compared.step() > 0
+
+
 def test_parts_are_medians_over_blocks_and_each_block_sums_to_its_steps(built):
     found = measure_training(*built, reference=None, seconds=0.1, rounds=3)
     for parts in found.parts:
