@@ -42,6 +42,8 @@ def look(path: Path) -> ClipInfo:
     """Decodes the first frame: size, turn and colours may be told nowhere else. VideoError where there is none."""
     with opened(path) as container:
         stream = videos(container)[0]
+        if stream.codec_context is None:
+            raise VideoError(f"video of a codec that is not known: {path}")
         width, height = stream.codec_context.width, stream.codec_context.height
         if width * height > MAX_PIXELS:
             most = MAX_PIXELS // 1_000_000

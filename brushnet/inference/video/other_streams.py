@@ -70,6 +70,8 @@ def _route(container: "av.container.OutputContainer", stream: "OtherStream") -> 
     import av
 
     name = _codec(stream)
+    if isinstance(stream, av.AudioStream) and name is not None and not stream.codec_context.sample_rate:
+        return None  # cut off before its first sound: no container takes it
     if name in container.supported_codecs:
         return Copied(container.add_stream_from_template(stream))
     if not isinstance(stream, av.AudioStream) or name is None:

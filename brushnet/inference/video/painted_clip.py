@@ -41,6 +41,7 @@ class PaintedClip:
             container.set_chapters(clip.container.chapters())
         self.stream = self._video_stream(format_, crf)
         self.durations: dict[int, int] = {}
+        self.refused = 0
         self.others = others(container, clip)
 
     def add_frame(self, rgb_HW3: np.ndarray, like: Frame) -> None:
@@ -52,13 +53,21 @@ class PaintedClip:
         self._mux(self.stream.encode(frame))
 
     def add_packet(self, packet: "av.Packet") -> None:
-        if packet.stream.index in self.others:
+        import av
+
+        if packet.stream.index not in self.others:
+            return
+        try:
             self.container.mux(self.others[packet.stream.index].packets(packet))
+        except (av.error.InvalidDataError, av.error.ArgumentError):  # damaged, or its time runs backwards
+            self.refused += 1
 
     def finish(self) -> None:
         self._mux(self.stream.encode(None))
         for route in self.others.values():
             self.container.mux(route.rest())
+        if self.refused:
+            self.clip.problems.append(f"{self.refused} damaged pieces of sound or subtitles left out")
 
     def _mux(self, packets: "list[av.Packet]") -> None:
         for packet in packets:

@@ -1,6 +1,8 @@
 """Clips that are broken, cut off or none at all, and what is left behind when the writing fails."""
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -101,6 +103,27 @@ def test_clip_without_a_frame_is_said(tmp_path, model):
     with pytest.raises(VideoError, match=r"no frame of this video can be decoded: .*none\.mkv"):
         stylize_video(model, tmp_path / "none.mkv", tmp_path / "b.mp4")
     assert names(tmp_path) == ["a.mkv", "none.mkv"]
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".mp4"])
+def test_what_is_left_of_a_damaged_clip_is_painted_or_it_is_refused(tmp_path, model, suffix):
+    whole = write_clip(tmp_path / f"a{suffix}", 12, sound="aac", fast_start=True).read_bytes()
+    chance, clip, painted = random.Random(0), tmp_path / f"b{suffix}", 0
+    for _ in range(15):
+        data = bytearray(whole)
+        for _ in range(chance.choice([2, 20, 200])):
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        clip.write_bytes(data)
+        with contextlib.suppress(VideoError):
+            painted += stylize_video(model, clip, tmp_path / "c.mp4", strength=0, force=True).frames > 0
+    assert painted >= 8
+
+
+def test_video_of_an_unknown_codec_is_said(tmp_path, model):
+    clip = write_clip(tmp_path / "a.mkv", 2)
+    clip.write_bytes(clip.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
+    with pytest.raises(VideoError, match=r"video of a codec that is not known: .*a\.mkv"):
+        stylize_video(model, clip, tmp_path / "b.mp4")
 
 
 def test_missing_clip_and_folder_are_refused(tmp_path, model):
