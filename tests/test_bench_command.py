@@ -146,6 +146,13 @@ def test_sizes_are_sides_or_width_by_height():
     assert parse_sizes("512, 1920x1080") == [(512, 512), (1080, 1920)]
 
 
+def test_no_password_is_kept_in_the_command(folder, capsys, monkeypatch):
+    monkeypatch.setattr(bench_parts, "measure", lambda request, *, tell: {})
+    words = ["data.path=https://me:secret@host/a.tar?key=secret", "--data", "pipe:cat secret"]
+    out, _ = benched(capsys, "data", *words, "--json", "-o", "speed.json")
+    assert "secret" not in out + Path("speed.json").read_text()
+
+
 @pytest.mark.parametrize("arguments", [["bench", "--help"], ["bench", "paint"], ["bench", "--sizes", "x"]])
 def test_it_answers_without_importing_torch(arguments, tmp_path):
     code = (

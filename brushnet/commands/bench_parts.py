@@ -20,6 +20,7 @@ from brushnet.bench.training import TrainingFigures, measure_training
 from brushnet.config import Config
 from brushnet.config.folder import conf_dir, groups
 from brushnet.config.overrides import keys
+from brushnet.config.secrets import without_secrets
 from brushnet.devices import pick_device
 from brushnet.errors import UserError
 from brushnet.strokes import StrokeRange
@@ -93,7 +94,7 @@ def training(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> dict
     options = build.build_options(cfg, Path())
     figures = measure_training(module, data, options, reference=reference, rates=Rates(clock), seconds=request.seconds)
     return {
-        "options": request.overrides,
+        "options": [without_secrets(each) for each in request.overrides],
         "net": f"width {cfg.net.width}, {cfg.net.blocks} blocks, {cfg.net.trunk} trunk",
         "lossnet": lossnet.name,
         "crop_px": cfg.trainer.crop_px,
