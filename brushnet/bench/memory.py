@@ -35,7 +35,8 @@ def peak_bytes(once: Callable[[], object], device: torch.device) -> int | None:
 def free_bytes(device: torch.device) -> int | None:
     """Memory that is left on the device; None where the system does not tell."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch's own to use again
+        return torch.cuda.mem_get_info(device)[0] + kept
     with suppress(AttributeError, ValueError, OSError):
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None

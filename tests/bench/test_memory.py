@@ -30,3 +30,9 @@ def test_where_the_system_does_not_tell_it_is_not_guessed(monkeypatch, tmp_path)
 
 def test_some_memory_is_free():
     assert memory.free_bytes(CPU) > 1 << 20
+
+
+def test_what_torch_keeps_on_a_gpu_is_free_too(monkeypatch):
+    for name, value in {"memory_reserved": 50, "memory_allocated": 20, "mem_get_info": (100, 1000)}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    assert memory.free_bytes(torch.device("cuda")) == 130
