@@ -51,4 +51,4 @@ def test_table_has_a_row_a_clip_and_holding_on_the_grid_calms_a_pan(script, phot
     monkeypatch.setattr(script, "CLIPS", {"pan 1,0": script.CLIPS["pan 1,0"]})
     (row,) = script.rows(model, photos, [1.0], 4)
     assert (row["stroke"], row["clip"]) == (1.0, "pan 1,0")
-    assert row["1 s"]["flicker"] < 0.5 * row["each"]["flicker"]
+    assert row["2 s"]["flicker"] < 0.5 * row["each"]["flicker"]
