@@ -14,7 +14,7 @@ Site = dict[str, bytes]  # by address relative to the page
 INDEX = "index.html"
 MODELS = "models.json"  # what the page is told
 THUMB_PX = 256
-THUMB_PHOTO = "raccoon"
+THUMB_PHOTO = "cat"
 MOST_THUMBS = 48  # of a model with thousands of paintings
 # Those that make good pictures; the others (brick, grass, a retina) teach.
 PHOTOS = {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import brushnet
+from brushnet import samples
 from brushnet.web.server import SiteServer
 from brushnet.web.site import Site, build_site
 
@@ -106,3 +107,21 @@ class Visit:
         self.page.locator(f"#{name}").evaluate(
             "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", value
         )
+
+
+@pytest.fixture(scope="session")
+def opened(browser: Any, served: Any) -> Iterator[Visit]:
+    """One for all tests: starting the engine is most of the time that they take."""
+    with Visit(browser, served.url) as visit:
+        visit.painted()  # the first sample, by itself
+        yield visit
+
+
+@pytest.fixture
+def visit(opened: Visit) -> Iterator[Visit]:
+    yield opened
+    opened.page.locator("input[name='brush'][value='off']").check()
+    opened.set_range("strength", 1)
+    opened.set_range("stroke", 0)
+    opened.give(samples.samples_dir() / "photos" / "cat.jpg")
+    opened.painted()

@@ -1,7 +1,5 @@
 """The page in a real browser: what it paints is what `brushnet stylize` paints, by pointer and by keyboard."""
 
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,57 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brushnet import cli, images, samples
+from brushnet import images
 from tests.web.conftest import Visit
+from tests.web.pictures import CAT, download, levels, painted_by_stylize, photo
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-CAT = samples.samples_dir() / "photos" / "cat.jpg"
-
-
-def photo(path: Path, size: tuple[int, int] = (240, 160), *, of: Path = CAT) -> Path:
-    """A PNG, which every decoder reads alike."""
-    with Image.open(of) as picture:
-        picture.resize(size).save(path)
-    return path
-
-
-def levels(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB")).astype(int)
-
-
-def download(visit: Visit, path: Path, button: str = "#download") -> Path:
-    with visit.page.expect_download(timeout=90_000) as started:
-        visit.page.locator(button).click()
-    started.value.save_as(path)
-    return path
-
-
-def painted_by_stylize(visit: Visit, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Runs the command line that the page shows."""
-    words = shlex.split(visit.page.locator("#command").text_content())
-    assert words[:2] == ["brushnet", "stylize"]
-    monkeypatch.chdir(folder)
-    assert cli.main([*words[1:], "--device", "cpu"]) == 0
-    return folder / words[words.index("-o") + 1]
-
-
-@pytest.fixture(scope="module")
-def opened(browser: Any, served: Any) -> Iterator[Visit]:
-    """One for all tests: starting the engine is most of the time that they take."""
-    with Visit(browser, served.url) as visit:
-        visit.painted()  # the first sample, by itself
-        yield visit
-
-
-@pytest.fixture
-def visit(opened: Visit) -> Iterator[Visit]:
-    yield opened
-    opened.page.locator("input[name='brush'][value='off']").check()
-    opened.set_range("strength", 1)
-    opened.set_range("stroke", 0)
-    opened.give(CAT)
-    opened.painted()
 
 
 def test_upload_slider_strength_and_download_give_what_stylize_gives(visit, tmp_path, monkeypatch):
@@ -150,6 +102,19 @@ def test_only_the_newest_request_is_painted_while_a_slider_moves(visit):
     }""")
     assert "strokes 1.95" in visit.painted()
     assert visit.page.evaluate("window.asked") <= 4  # the first, perhaps one under way, the last, the picture
+
+
+def test_a_download_can_be_cancelled(visit, tmp_path):
+    visit.give(photo(tmp_path / "large.png", (864, 576)))
+    visit.painted()
+    button = visit.page.locator("#download")
+    button.click()
+    assert button.inner_text() == "Cancel"
+    button.click()
+    visit.page.get_by_text("Cancelled.").wait_for()
+    assert button.inner_text() == "Download"
+    visit.set_range("stroke", -0.5)
+    assert "strokes 0.71" in visit.painted()  # by a new worker
 
 
 def test_what_is_no_picture_and_what_is_too_large_is_said(visit, tmp_path):

@@ -18,7 +18,7 @@ from brushnet.nets import ResidualTransformer
 from brushnet.web.site import Site, build_site
 from brushnet.web.static import write_site
 from tests.web.conftest import FLAGS, Visit, serving
-from tests.web.test_page import download, levels, painted_by_stylize, photo
+from tests.web.pictures import download, levels, painted_by_stylize, photo
 
 GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
 

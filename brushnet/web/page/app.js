@@ -112,8 +112,11 @@ async function saveMap() {
 
 // ---- the result ----
 
+let handingOut = false;
+
 async function handOut(how) {
-  if (painter.running === "download") return painter.cancel();
+  if (handingOut) return painter.cancel();
+  handingOut = true;
   byId("download").textContent = "Cancel";
   byId("share").disabled = true;
   try {
@@ -127,6 +130,7 @@ async function handOut(how) {
     problem(`The picture could not be made: ${error.message}. A smaller size takes less memory.`);
     await painter.cancel(); // an engine that has run out of memory is in no state to go on
   } finally {
+    handingOut = false;
     byId("download").textContent = "Download";
     byId("share").disabled = false;
   }
@@ -152,7 +156,10 @@ painter.addEventListener("photo", ({ detail }) => {
 painter.addEventListener("loading", ({ detail }) => {
   progress(detail.share, detail.what === "engine" ? "Loading the painter." : "Loading the painting's model.");
 });
-painter.addEventListener("ready", ({ detail }) => showEngine(detail, paintings.model));
+painter.addEventListener("ready", ({ detail }) => {
+  progress(null);
+  showEngine(detail, paintings.model);
+});
 painter.addEventListener("started", ({ detail }) => {
   if (detail.of === "download") progress(0, "Painting at full size.");
   else if (detail.of === "final") progress(0);

@@ -9,10 +9,10 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// The part of a track that is left of the thumb.
+// The part of a track that is left of the thumb's middle: the thumb, 26 px wide, stays within the track.
 export function fill(input) {
   const share = (input.value - input.min) / (input.max - input.min || 1);
-  input.parentElement.style.setProperty("--filled", `${100 * share}%`);
+  input.parentElement.style.setProperty("--filled", `calc(13px + (100% - 26px) * ${share})`);
 }
 
 export const size = ([height, width]) => `${width} × ${height} px`;

@@ -21,10 +21,6 @@ export class Painter extends EventTarget {
     return this.#running !== null;
   }
 
-  get running() {
-    return this.#running?.kind ?? null;
-  }
-
   // The bitmap goes to the worker, a copy stays, in case that the worker has to be started anew.
   async setPhoto(photo) {
     this.#photo = photo;
@@ -69,7 +65,9 @@ export class Painter extends EventTarget {
     this.#worker.onmessage = ({ data }) => this.#hear(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#tell("broken", { what: event.message || "the painter could not be started" });
+      this.#running?.failed(new Error(event.message || "the painter ended"));
+      this.#running = null;
+      this.#tell("broken", { what: event.message || "its script could not be loaded" });
     };
     this.#worker.postMessage({ kind: "start", ...this.#start });
   }
