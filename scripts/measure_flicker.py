@@ -7,9 +7,9 @@ rest, brightness wavers by 3 %), `exposure` (at rest, brightness rises by 2.5 % 
 of a quarter of the frame passes; only what is far from it counts).
 
 Painted `each` by itself, on the `grid`, held where the picture was before, and there with statistics held over `2 s`
-(brushnet's own) and other times. Flicker is the mean difference from the frame before, moved as the camera moved, in percent of the
-painting's contrast (the standard deviation of a frame); `slow` is the same, of colours alone (means of 16 px), from
-half a clip before. The photo's own, in percent of its contrast, stands beside.
+(brushnet's own) and other times. Flicker is the mean difference from the frame before, moved as the camera moved, in
+percent of the painting's contrast (the standard deviation of a frame); in brackets the same of colours alone (means of
+16 px), from half a clip before. The photo's own, in percent of its contrast, stands beside.
 """
 
 import json
