@@ -12,6 +12,7 @@ from brushnet.inference.video.formats import INSTALL
 if TYPE_CHECKING:  # an extra
     import av
 
+_OLDEST = 18  # 15 and 16 tell no primaries, and 17 converts by no matrix but those of BT.601 and BT.709
 # A playlist that is called .mp4 could have other files read, or addresses fetched.
 _ONLY = {
     "protocol_whitelist": "file",
@@ -24,11 +25,13 @@ class VideoError(BrushnetError):
 
 
 def require_av() -> None:
-    """UserError with what to install, where PyAV is not."""
+    """UserError with what to install, where PyAV is not or is too old."""
     try:
-        import av  # noqa: F401
+        import av
     except ImportError:
         raise UserError(f"videos need PyAV, which is not installed: {INSTALL}") from None
+    if int(av.__version__.split(".")[0]) < _OLDEST:
+        raise UserError(f"videos need PyAV {_OLDEST} or newer, this is {av.__version__}: {INSTALL}")
 
 
 @contextmanager

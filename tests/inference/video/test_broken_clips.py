@@ -140,6 +140,12 @@ def test_without_pyav_one_line_says_what_to_install(tmp_path, model, monkeypatch
         stylize_video(model, tmp_path / "a.mp4", tmp_path / "b.mp4")
 
 
+def test_pyav_that_is_too_old_is_said(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(av, "__version__", "17.1.0")
+    with pytest.raises(UserError, match=r"videos need PyAV 18 or newer, this is 17\.1\.0: pip install"):
+        stylize_video(model, tmp_path / "a.mp4", tmp_path / "b.mp4")
+
+
 def test_huge_frames_of_a_small_file_are_refused(tmp_path, model, monkeypatch):
     from brushnet.inference.video import clip_info
 
