@@ -62,7 +62,7 @@ def paint(clips: Sequence[Path], args: argparse.Namespace, options: dict[str, An
 
     require_av()
     paths = targets(clips, Path(args.output), force=args.force)
-    model = load(args.model)
+    model = load(args.model, device=options.get("device", "auto"))
     code = 0
     for clip, path in zip(clips, paths, strict=True):
         with Progress("frames") as progress:

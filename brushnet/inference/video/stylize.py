@@ -198,5 +198,4 @@ def _tensor(rgb_HW3: np.ndarray) -> Tensor:
 
 
 def _on_device(model: StyleModel | str | Path, device: str) -> StyleModel:
-    target_device = pick_device(device)
-    return (model if isinstance(model, StyleModel) else load(model)).to(target_device)
+    return model.to(pick_device(device)) if isinstance(model, StyleModel) else load(model, device=device)
