@@ -61,6 +61,8 @@ def _serve(files: dict[str, Path], args: argparse.Namespace) -> int:
     with SiteServer(host=args.host or "127.0.0.1", port=args.port) as server:  # refused before anything is computed
         site = _site(files)
         print(f"{server.url}  (Ctrl-C ends it)", flush=True)
+        if server.elsewhere:
+            print(f"{server.elsewhere}  (in the same network)", flush=True)
         if not args.no_browser:
             webbrowser.open(server.url)
         with suppress(KeyboardInterrupt):

@@ -8,6 +8,7 @@ import hashlib
 import ipaddress
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,6 +20,7 @@ from brushnet.web.site import INDEX, POLICY
 FIRST_PORT = 8000
 TRIED_PORTS = 20
 IDLE_S = 30.0  # after which a browser's connection is closed
+WILDCARDS = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # every address of this machine; an address that nobody has
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -80,6 +82,17 @@ class SiteServer(ThreadingHTTPServer):
     def url(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}/"
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The address for other machines, such as a phone in the same network; None where there is none to tell."""
+        if self.host not in WILDCARDS:
+            return None
+        with socket.socket(self.address_family, socket.SOCK_DGRAM) as probe, suppress(OSError):
+            probe.connect((WILDCARDS[self.host], 9))  # sends nothing: only the way there is looked up
+            own = str(probe.getsockname()[0])
+            return f"http://{f'[{own}]' if ':' in own else own}:{self.server_port}/"
+        return None
 
     @property
     def hosts(self) -> set[str] | None:

@@ -124,7 +124,10 @@ def test_what_is_no_picture_and_what_is_too_large_is_said(visit, tmp_path):
     visit.give(broken)
     alert = page.locator("#problem")
     alert.wait_for(state="visible")
-    assert "broken.jpg is no picture that this browser can read. JPEG, PNG and WebP" in alert.inner_text()
+    assert (
+        "broken.jpg is no picture that this browser can read, or too large for it. JPEG, PNG and WebP"
+        in alert.inner_text()
+    )
     (tmp_path / "empty.png").touch()
     visit.give(tmp_path / "empty.png")
     page.get_by_text("empty.png is empty.").wait_for()
@@ -199,6 +202,13 @@ def test_it_can_be_looked_at_on_a_phone(browser, served, tmp_path):
         stage = visit.page.locator("#stage")
         visit.page.locator("#download").scroll_into_view_if_needed()
         assert stage.bounding_box()["y"] >= 0  # the picture stays in sight
+        # A phone's own means, which this browser lacks.
+        visit.page.evaluate(
+            "() => { navigator.share = ({ files: [file] }) => { window.shared = [file.name, file.type]; }; }"
+        )
+        visit.page.locator("#share").evaluate("(button) => { button.hidden = false; button.click(); }")
+        visit.page.get_by_text("temple-starry-night.png is ready.").wait_for(timeout=60_000)
+        assert visit.page.evaluate("window.shared") == ["temple-starry-night.png", "image/png"]
 
 
 def looked_at(visit: Visit, shot: Path) -> Any:

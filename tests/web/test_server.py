@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import re
 import socket
 
 import pytest
@@ -113,6 +114,9 @@ def test_where_others_may_come_any_name_is_good_and_the_address_can_be_opened():
     with serving(SITE, host="0.0.0.0") as server:
         assert asked(server, "/", Host="my-machine:1")[0] == 200
         assert server.url == f"http://127.0.0.1:{server.server_port}/"
+        assert server.elsewhere is None or re.fullmatch(rf"http://[\d.]+:{server.server_port}/", server.elsewhere)
+    with SiteServer() as server:
+        assert server.elsewhere is None
 
 
 def test_what_the_page_is_told_holds_no_path_of_this_machine(site):

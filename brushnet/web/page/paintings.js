@@ -1,6 +1,8 @@
 // The paintings to choose from: those of all models, each with a photo painted like it, and mixtures within a model.
 import { element, fill } from "./elements.js";
 
+const MOST_MIXED = 24; // more sliders are no help
+
 export class Paintings extends EventTarget {
   constructor(models, { list, mixing, weights }) {
     super();
@@ -33,7 +35,7 @@ export class Paintings extends EventTarget {
     const isOther = this.model !== model;
     this.model = model;
     this.weights = Float32Array.from(model.styles, (_, at) => Number(at === index));
-    this.mixing.hidden = model.styles.length < 2;
+    this.mixing.hidden = model.styles.length < 2 || model.styles.length > MOST_MIXED;
     if (isOther) this.#offerMixing();
     this.#showWeights();
   }

@@ -10,7 +10,7 @@ export async function decoded(blob, name) {
   } catch {
     const isHeic = /\.hei[cf]$/i.test(name);
     const hint = isHeic ? "Safari can read HEIC photos; elsewhere, save it as a JPEG." : "JPEG, PNG and WebP always work.";
-    throw new BadPhoto(`${name} is no picture that this browser can read. ${hint}`);
+    throw new BadPhoto(`${name} is no picture that this browser can read, or too large for it. ${hint}`);
   }
 }
 

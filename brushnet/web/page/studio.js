@@ -7,7 +7,15 @@ import { StrokeMap } from "./stroke_map.js";
 const REST_MS = 160; // a slider that has not moved for so long is let go
 const PREVIEW_MS = 220;
 const MOST_IDLE_MS = 500; // what is painted for later, who moves the slider has to wait for
+const MOST_DRAWN = 16_000_000;
 const MEASURED_MS = 20; // less says nothing of the speed
+
+// Safari draws no more than 16 megapixels, and says nothing.
+function drawable(bitmap, whole) {
+  const [height, width] = within(whole, MOST_DRAWN);
+  if (height === whole[0]) return bitmap;
+  return createImageBitmap(bitmap, { resizeHeight: height, resizeWidth: width, resizeQuality: "high" });
+}
 
 // Tells of: busy (true or false), picture (what was painted), done (the last of these is what is chosen), problem.
 export class Studio extends EventTarget {
@@ -33,7 +41,7 @@ export class Studio extends EventTarget {
     const whole = [bitmap.height, bitmap.width];
     const shape = within(whole, mostPixels());
     const shown = withLongSide(shape, SHOWN_PX);
-    this.photo = { source: bitmap, name, whole, shape, shown };
+    this.photo = { source: await drawable(bitmap, whole), name, whole, shape, shown };
     this.map = new StrokeMap(shown);
     this.#shownKey = "";
     await this.painter.setPhoto(this.photo);
