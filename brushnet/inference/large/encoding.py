@@ -1,18 +1,21 @@
 """A picture written as it is computed, from the top down: encoded by libvips, never whole in memory.
 
-What fits is written as every other picture is. libvips is fed through a pipe, as the plainest of all formats (PPM): so
-its threads encode while ours paints, and none of them runs our code.
+What fits is written as every other picture is. libvips is fed through a pipe, with a PNG that is not compressed: so its
+threads encode while ours paints, and none of them runs our code.
 
 Shape letters: H W picture size.
 """
 
 import io
 import os
+import struct
 import threading
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,7 +76,7 @@ class _Saver:
         if kind == "TIFF":
             self.options["bigtiff"] = height * width * 3 * bits // 8 > _CLASSIC_TIFF_BYTES
         self.partial, self.bits, self.metadata = partial, bits, metadata
-        self.head = f"P6 {width} {height} {2**bits - 1}\n".encode()
+        self.height, self.width = height, width
         self.failure: Exception | None = None
 
     def save(self, bands: Iterable[tuple[int, Tensor]]) -> None:
@@ -82,9 +85,8 @@ class _Saver:
         encoder.start()
         try:
             with open(writing, "wb", buffering=0) as pipe:
-                _send(pipe, memoryview(self.head))
-                for _, band in bands:
-                    _send(pipe, memoryview(_levels(band, self.bits)))
+                for part in _plain_png(bands, self.height, self.width, self.bits):
+                    _send(pipe, memoryview(part))
         except BrokenPipeError:  # the encoder has given up, and says why
             pass
         finally:  # closed, the pipe ends the encoder too
@@ -96,12 +98,17 @@ class _Saver:
         try:
             vips = libvips()
             source = vips.Source.new_from_descriptor(reading)
+        except Exception as error:  # told by the thread that waits
+            self.failure = error
+            return
+        finally:
             os.close(reading)  # libvips has its own
-            picture = vips.Operation.call("ppmload_source", source, access="sequential", fail_on="truncated")
-            del source
+        try:
+            picture = vips.Image.pngload_source(source, access="sequential", fail_on="truncated", unlimited=True)
+            del source  # the picture has it, and closes it: else one end of the pipe would stay open
             picture = _described(vips, picture, self.metadata)
             vips.Operation.call(self.name, picture, os.fspath(self.partial), keep="all", **self.options)
-        except Exception as error:  # told by the thread that waits
+        except Exception as error:
             self.failure = error
 
 
@@ -122,13 +129,27 @@ def _send(pipe: io.RawIOBase, data: memoryview) -> None:
         data = data[pipe.write(data) or 0 :]
 
 
-def _levels(band_13HW: Tensor, bits: int) -> bytes:
-    """Big-endian, as a PPM has them."""
+def _plain_png(bands: Iterable[tuple[int, Tensor]], height: int, width: int, bits: int) -> Iterator[bytes]:
+    yield b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0))
+    packer = zlib.compressobj(0)
+    for _, band_13HW in bands:
+        levels_HX = _levels(band_13HW, bits).reshape(band_13HW.shape[2], -1)
+        unfiltered = np.pad(levels_HX, ((0, 0), (1, 0)))  # each row begins with the number of its filter
+        yield _chunk(b"IDAT", packer.compress(unfiltered.data))
+    yield _chunk(b"IDAT", packer.flush()) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+
+
+def _levels(band_13HW: Tensor, bits: int) -> np.ndarray:
+    """Bytes, of 16 bits the higher one first."""
     rows_HW3 = band_13HW[0].permute(1, 2, 0)
     if bits == 8:
-        return bytes(images.to_uint8(rows_HW3).cpu().contiguous().numpy())
-    levels = rows_HW3.clamp(0, 1).mul(65535).round_().to(torch.int32).cpu().numpy()
-    return levels.astype(">u2").tobytes()
+        return images.to_uint8(rows_HW3).contiguous().cpu().numpy()
+    levels = rows_HW3.clamp(0, 1).mul(65535).round_().to(torch.int32).contiguous().cpu().numpy()
+    return levels.astype(">u2").view(np.uint8)
 
 
 def _told(failure: Exception) -> Exception:

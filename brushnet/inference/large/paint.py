@@ -112,7 +112,9 @@ class LargePainter:
             work[0] += done
             progress(min(1.0, work[0] / counted.work))
 
-        passes = BandPasses(spills, band_bytes=budget.band_bytes, tidy_above_bytes=_TIDY_SHARE * self.max_memory_bytes, advance=advance)
+        passes = BandPasses(
+            spills, band_bytes=budget.band_bytes, tidy_above_bytes=_TIDY_SHARE * self.max_memory_bytes, advance=advance
+        )
         painting = paint_rows(self.model.net, photo, log2_11hw, weights_1K, passes)
         if not is_read_once(self.strength, self.preserve_colour):
             painting = _put_away(painting, passes)

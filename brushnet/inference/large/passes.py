@@ -32,7 +32,12 @@ class BandPasses:
         tidy_above_bytes: float = math.inf,
         advance: Advance = lambda work: None,
     ):
-        self.spills, self.band_bytes, self.tidy_above_bytes, self.advance = spills, band_bytes, tidy_above_bytes, advance
+        self.spills, self.band_bytes, self.tidy_above_bytes, self.advance = (
+            spills,
+            band_bytes,
+            tidy_above_bytes,
+            advance,
+        )
 
     def moments(self, rows: Rows) -> Moments:
         sums = _Sums()

@@ -66,7 +66,7 @@ def _decoded(path: Path, spills: Spills) -> Spill:
     height, width, _ = pixels_HWC.shape
     spill = spills.empty(3, height, width, dtype=torch.uint8)
     for top in range(0, height, rows := max(1, _STRIP_PIXELS // width)):
-        spill.write_levels(top, np.ascontiguousarray(pixels_HWC[top : top + rows]))
+        spill.write_levels(top, pixels_HWC[top : top + rows])
     return spill
 
 
@@ -159,4 +159,4 @@ def _write_upright(spill: Spill, strip_HWC: np.ndarray, top: int, turn: Image.Tr
     if sideways:
         spill.write_columns(first, strip_HWC.swapaxes(0, 1))
     else:
-        spill.write_levels(first, np.ascontiguousarray(strip_HWC))
+        spill.write_levels(first, strip_HWC)

@@ -71,7 +71,7 @@ class Spill:
         return self._read(top, bottom).numpy()
 
     def write_levels(self, top: int, levels_HWC: np.ndarray) -> None:
-        self._write(top, torch.from_numpy(levels_HWC))
+        self._write(top, torch.from_numpy(np.require(levels_HWC, requirements=["C", "W"])))
 
     def write_columns(self, left: int, levels_HWC: np.ndarray) -> None:
         """Columns of the whole height, as stored."""
@@ -97,7 +97,9 @@ class _InMemory(Spill):
         self.rows_HWC[top : top + len(rows_HWC)] = rows_HWC
 
     def write_columns(self, left: int, levels_HWC: np.ndarray) -> None:
-        self.rows_HWC[:, left : left + levels_HWC.shape[1]] = torch.from_numpy(np.ascontiguousarray(levels_HWC))
+        self.rows_HWC[:, left : left + levels_HWC.shape[1]] = torch.from_numpy(
+            np.require(levels_HWC, requirements=["C", "W"])
+        )
 
 
 class _InFile(Spill):
