@@ -49,6 +49,8 @@ def test_each_shell_accepts_its_script(shell, tmp_path):
         ("brushnet stylize --strokes 1,2 --stric", ["--strict"]),
         ("brushnet stylize --stroke", ["--stroke", "--strokes", "--stroke-map", "--stroke-per-side"]),
         ("brushnet evaluate star", ["starry-night"]),
+        ("brushnet export star", ["starry-night"]),
+        ("brushnet export starry-night --prec", ["--precision"]),
         ("brushnet evaluate starry-night --sca", ["--scales"]),
         ("brushnet completion z", ["zsh"]),
         ("brushnet stylize cat", []),  # left to bash: file names
