@@ -39,6 +39,15 @@ from brushnet.nets.transformer import (
 )
 
 
+_WHOLE_BYTES = 36  # a pixel and channel at full resolution: what `net(...)` takes at most, whatever s is
+_MAP_MORE = 1.25
+
+
+def whole_bytes(net: ResidualTransformer, height: int, width: int, *, with_map: bool) -> float:
+    """What `net(...)` takes at its peak, on a CPU: measured from 1 to 3 megapixels at widths of 16 and 32."""
+    return height * width * net.width * _WHOLE_BYTES * (_MAP_MORE if with_map else 1.0)
+
+
 def paint_rows(
     net: ResidualTransformer, photo: Rows, log2_stroke_11hw: Tensor, style_weights_1K: Tensor, passes: Passes
 ) -> Rows:

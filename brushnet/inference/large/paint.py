@@ -22,7 +22,7 @@ from brushnet.inference.large.passes import BandPasses, CountingPasses
 from brushnet.inference.large.photo import libvips, read_photo
 from brushnet.inference.large.spills import Spill, Spills, spill_folder
 from brushnet.models import StyleModel
-from brushnet.nets.by_rows import paint_rows
+from brushnet.nets.by_rows import paint_rows, whole_bytes
 from brushnet.nets.rows import Rows
 from brushnet.stroke_map import check_aspect, fit_map
 from brushnet.style_mix import Style, style_weights
@@ -35,6 +35,7 @@ _MOST_BAND_BYTES = 400_000_000
 _IN_BANDS_MORE = (
     1.6  # what bands really take beside what Rows estimate, with torch's own copies and the allocator's gaps
 )
+_PICTURE_BYTES = 40  # photo, painting, finished painting, and what is written
 _BESIDE_BYTES = 150_000_000  # oneDNN's kernels, libvips, and what the allocator keeps
 
 
@@ -45,6 +46,16 @@ class Output:
     path: Path
     stroke: float | Tensor
     bits: int = 8
+
+
+def needed_bytes(model: StyleModel, size: tuple[int, int], stroke: float | Tensor) -> float:
+    """What painting a photo of (height, width) whole takes beside what the process has; on its device, if that is cuda.
+
+    With more than is allowed it is to be painted in bands.
+    """
+    height, width = size
+    with_map = isinstance(stroke, Tensor) and stroke.ndim == 4
+    return _BESIDE_BYTES + height * width * _PICTURE_BYTES + whole_bytes(model.net, height, width, with_map=with_map)
 
 
 class LargePainter:
@@ -81,7 +92,7 @@ class LargePainter:
         header = images.header(photo)
         for output in outputs:
             images.check_fits(header.height, header.width, output.path.suffix)
-        budget = _Budget.of(self.max_memory_bytes)
+        budget = _Budget.of(self.max_memory_bytes, self.model.device)
         spills = Spills(
             memory_bytes=budget.spill_bytes, folder=spill_folder(outputs[0].path.parent), device=self.model.device
         )
@@ -150,10 +161,12 @@ class _Budget:
     spill_bytes: int
 
     @classmethod
-    def of(cls, max_memory_bytes: int) -> "_Budget":
+    def of(cls, max_memory_bytes: int, device: torch.device) -> "_Budget":
         taken = resident_bytes()
         left = max(0, max_memory_bytes - taken - _BESIDE_BYTES)
         bands = min(_BAND_SHARE * left, _MOST_BAND_BYTES)
+        if device.type == "cuda":
+            bands = min(bands, _BAND_SHARE * torch.cuda.mem_get_info(device)[0])
         return cls(max_memory_bytes, taken, bands / _IN_BANDS_MORE, int(max(0.0, 0.9 * (left - bands))))
 
     def check(self, row_bytes: float, width: int) -> None:

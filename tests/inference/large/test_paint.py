@@ -27,7 +27,7 @@ ROOM = 10**9  # beyond what the test process has taken
 def in_bands(monkeypatch):
     """However small the picture is: small bands, nothing in memory, libvips for reading and writing."""
     budget = paint._Budget(ROOM, 0, 3e5, 0)
-    monkeypatch.setattr(paint._Budget, "of", classmethod(lambda cls, most: budget))
+    monkeypatch.setattr(paint._Budget, "of", classmethod(lambda cls, most, device: budget))
 
 
 def photo_file(path, size=(97, 130), *, mode="RGB", orientation=None, **options):
@@ -140,7 +140,7 @@ def test_sixteen_bits_and_metadata_stay(model, tmp_path):
 
 @pytest.mark.usefixtures("in_bands")
 def test_what_ends_the_work_leaves_nothing_behind(model, tmp_path):
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     source = photo_file(tmp_path / "photo.png")
@@ -148,9 +148,9 @@ def test_what_ends_the_work_leaves_nothing_behind(model, tmp_path):
 
         def stop(done, share=share):
             if done > share:
-                raise Enough
+                raise EnoughError
 
-        with pytest.raises(Enough):
+        with pytest.raises(EnoughError):
             LargePainter(model, max_memory_bytes=ROOM).paint(source, [Output(tmp_path / "o.png", 1.0)], progress=stop)
         assert left_in(tmp_path) == ["photo.png"]
         assert threading.active_count() == 1 or not [t for t in threading.enumerate() if "_encode" in t.name]
