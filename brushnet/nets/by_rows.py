@@ -38,7 +38,6 @@ from brushnet.nets.transformer import (
     brushes,
 )
 
-
 _WHOLE_BYTES = 36  # a pixel and channel at full resolution: what `net(...)` takes at most, whatever s is
 _MAP_MORE = 1.25
 

@@ -1,11 +1,11 @@
 """A photo's file painted into files, in bands: in a given amount of memory, however large it is.
 
-What that cannot hold lies in temporary files meanwhile, up to some 50 bytes a pixel and more below a stroke scale of 1.
+What that cannot hold lies in temporary files meanwhile: 48 bytes a pixel at a stroke scale of 1 and above, 144 at 0.5
+and below. In float32: halves would put single pixels off by up to 7 of 255 levels (scripts/measure_large.py).
 
 Shape letters: h w size of a stroke map.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from brushnet.inference.large.finishing import finish_rows, is_read_once
 from brushnet.inference.large.memory import resident_bytes
 from brushnet.inference.large.passes import BandPasses, CountingPasses
 from brushnet.inference.large.photo import libvips, read_photo
-from brushnet.inference.large.spills import Spill, Spills, spill_folder
+from brushnet.inference.large.spills import Spill, Spills, check_disk, spill_folder
 from brushnet.models import StyleModel
 from brushnet.nets.by_rows import paint_rows, whole_bytes
 from brushnet.nets.rows import Rows
@@ -116,7 +116,7 @@ class LargePainter:
         counted = CountingPasses()
         counted.count(paint_rows(self.model.net, photo, log2_11hw, weights_1K, counted))
         budget.check(counted.row_bytes, width)
-        spills.dtype = _precision(counted.most_spilled, spills)
+        check_disk(spills.folder, 4 * counted.most_spilled - spills.memory_bytes)
         work = [0.0]
 
         def advance(done: float) -> None:
@@ -178,12 +178,6 @@ class _Budget:
             f"--max-memory {self.max_memory_bytes / 1e9:.3g}GB: a picture of {width} px in width needs at least "
             f"{least / 1e9:.2g}GB"
         )
-
-
-def _precision(values: int, spills: Spills) -> torch.dtype:
-    """Half of it where the disk has no more room: the painting is then off by 1/255 at most, and not by 1e-4."""
-    free = shutil.disk_usage(spills.folder).free + spills.memory_bytes
-    return torch.float32 if values * 4 * 1.1 < free else torch.float16
 
 
 def _put_away(painting: Rows, passes: BandPasses) -> Spill:
