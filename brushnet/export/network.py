@@ -15,6 +15,8 @@ from brushnet.export.layers import Affine, array, conv, enlarging_conv, normed, 
 from brushnet.export.resizing import resize
 from brushnet.nets import ResidualTransformer, condition, transformer
 
+FLAT = 1e-6  # range of a photo of one colour
+
 
 class Network:
     """Writes a network into a graph; `style_weights_1K` is None where there is but one painting."""
@@ -38,7 +40,23 @@ class Network:
         else:
             feats = self._with_brush(feats, log2_stroke_11hw)
         painting = self._decode(feats, [affines[norm] for norm in self.tail], of_map=of_map)
+        if not of_map:  # a map varies, and what is painted with it is not flat
+            painting = self._flat_or(photo_B3HW, affines[self.tail[-1]], painting)
         return self._cropped(painting, size_2)
+
+    def _flat_or(self, photo_B3HW: Value, last: Affine, painting: Value) -> Value:
+        """Of a photo of one colour the painting is known: every norm layer gives its shift.
+
+        Computed through all layers it would be noise: a norm enlarges differences by up to 316, and the same numbers
+        are rounded differently from place to place, in torch too wherever it resizes.
+        """
+        axes = self._int([1, 2, 3])
+        sides = [photo_B3HW.op(kind, self._int([2, 3]), keepdims=1) for kind in ("ReduceMax", "ReduceMin")]
+        span_B111 = (sides[0] - sides[1]).op("ReduceMax", axes, keepdims=1)
+        flat = span_B111.op("Less", self.graph.constant(FLAT, np.float32), dtype=bool)
+        feats_1C11 = last.shift.op("Relu").op("Reshape", self._int([1, -1, 1, 1]))
+        colour = self._point_conv(feats_1C11, self.net.last).op("Sigmoid")
+        return flat.op("Where", colour, painting, dtype=np.float32)
 
     def _blocks(self, feats: Value, convs: Iterable[nn.Module], affines: Sequence[Affine], *, of_map: bool) -> Value:
         layers = list(convs)
@@ -121,8 +139,9 @@ class Network:
         return side_by_side.op("Conv", heads_AE11) + bias_1A11
 
     def _point_conv(self, values: Value, layer: nn.Conv2d) -> Value:
+        """1 x 1, or of features that are the same all over."""
         assert layer.bias is not None
-        weight, bias = array(layer.weight), array(layer.bias)
+        weight, bias = array(layer.weight.sum(dim=(2, 3), keepdim=True)), array(layer.bias)
         return values.op("Conv", self.graph.constant(weight, name="weight"), self.graph.constant(bias, name="bias"))
 
     def _padded(self, photo_B3HW: Value) -> Value:

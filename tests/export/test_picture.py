@@ -5,6 +5,7 @@ import onnx
 import pytest
 import torch
 
+import brushnet
 from brushnet import images
 from brushnet.export.onnx_file import onnx_bytes, painter
 from brushnet.inference.finish import finish
@@ -56,6 +57,23 @@ def test_maps_of_any_size(make_model, off, trunk):
         assert off(model, stroke=waves(*size), data=data) < 0.1 * GREY, size
     assert off(model, (100, 140), waves(5, 7), data=data) < 0.1 * GREY
     assert off(model, (12, 14), waves(12, 14), data=data) < 0.1 * GREY  # of one cell: no map is left
+
+
+def test_a_photo_of_one_colour_is_painted_in_one_colour(photo):
+    """Not as noise, which norm layers make of rounding: the network does so where it resizes, at s = 1 it does not."""
+    model = brushnet.load("starry-night", device="cpu")
+    paint = painter(onnx_bytes(model, {}))
+    for size in ((1, 1), (30, 41), (130, 97)):
+        picture = images.resize(photo, *size)
+        picture[0] = torch.tensor([0.2, 0.5, 0.7]).view(3, 1, 1)
+        for stroke in (0.35, 1.0, 2.8):
+            scale = torch.full((1, 1, 1, 1), stroke)
+            inputs = {"photo": picture, "stroke": scale, "strength": torch.ones(1)}
+            painting = paint({name: each.numpy() for name, each in inputs.items()})
+            assert np.ptp(painting[0], axis=(1, 2)).max() == 0
+            expected = model(picture, stroke).numpy()
+            known = slice(None) if stroke == 1 else slice(1, 2 if size != (1, 1) else 1)
+            assert np.abs(painting - expected)[known].max(initial=0) < 0.5 * GREY, (size, stroke)
 
 
 def test_a_map_of_one_scale_is_that_scale(make_model, off):
