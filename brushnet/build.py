@@ -14,12 +14,12 @@ from brushnet import config, models, samples, seeds
 from brushnet.config import Config
 from brushnet.config.secrets import all_without_secrets
 from brushnet.data.module import PhotoData
+from brushnet.devices import pick_device
 from brushnet.errors import UserError
 from brushnet.evaluation import after_training
 from brushnet.evaluation.after_training import judge_run
 from brushnet.evaluation.judge import Judge
 from brushnet.evaluation.request import open_lossnet
-from brushnet.inference.stylize import pick_device
 from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork, choose, load_lossnet
 from brushnet.measure.meters import DEFAULT_ENCODER, Meter, open_meters

@@ -14,6 +14,7 @@ import torch
 from brushnet import cli, images, models, seeds
 from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
+from tests.inference.video.clips import read_clip, write_clip
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -218,3 +219,40 @@ def test_wrong_options_are_one_line(tmp_path, model_file, capsys, arguments, mes
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+class TestVideos:
+    @pytest.fixture
+    def clip(self, tmp_path):
+        return write_clip(tmp_path / "clip.mp4", 4, size=(48, 36))
+
+    def test_a_clip_is_painted(self, tmp_path, clip, capsys):
+        assert cli.main(["stylize", "starry-night", str(clip), "-o", str(tmp_path / "painted.mp4")]) == 0
+        assert f"4 frames painted ({tmp_path / 'painted.mp4'})" in capsys.readouterr().err
+        assert [(frame.width, frame.height) for frame in read_clip(tmp_path / "painted.mp4")] == [(48, 36)] * 4
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [
+            (["photo.jpg"], "videos and pictures take one call each"),
+            (["--strokes", "0.5,1"], "--strokes is for pictures, not for videos; leave it out"),
+            (["--max-memory", "2GB"], "--max-memory is for pictures, not for videos; leave it out"),
+        ],
+    )
+    def test_what_is_not_for_videos_is_refused(self, tmp_path, clip, capsys, more, message):
+        assert cli.main(["stylize", "starry-night", str(clip), "-o", str(tmp_path / "painted.mp4"), *more]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "painted.mp4").exists()
+
+    def test_what_is_for_videos_needs_one(self, tmp_path, capsys):
+        assert cli.main(["stylize", "starry-night", "a.jpg", "-o", str(tmp_path / "b.jpg"), "--crf", "20"]) == 2
+        assert "--crf is for videos; no INPUT is one" in capsys.readouterr().err
+
+
+def test_a_memory_that_is_none_is_refused(tmp_path, capsys):
+    for text, message in (
+        ("much", "--max-memory must be a size such as 2GB, 800MB or 1.5GiB, got 'much'"),
+        ("1MB", "--max-memory must be at least 1GB, got 1MB"),
+    ):
+        assert cli.main(["stylize", "starry-night", "a.jpg", "-o", "b.jpg", "--max-memory", text]) == 2
+        assert message in capsys.readouterr().err

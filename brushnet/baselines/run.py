@@ -18,8 +18,8 @@ from brushnet.baselines.request import (
     open_photo,
     stroke_and_reference,
 )
+from brushnet.devices import pick_device
 from brushnet.inference.plan import SHEET_NAME, check_kind, check_outputs, is_picture
-from brushnet.inference.stylize import pick_device
 from brushnet.losses import LossSpec
 from brushnet.models import load
 

@@ -39,15 +39,15 @@ class Progress:
             print(f"\r{'':<{shutil.get_terminal_size().columns - 1}}\r", end="", file=sys.stderr, flush=True)
         return True
 
-    def show(self, done: int, total: int, detail: str = "") -> None:
-        """With 0 done the clock starts: what came before was loading."""
+    def show(self, done: float, total: int, detail: str = "") -> None:
+        """`done` may hold a share of what is in hand. With 0 done the clock starts: what came before was loading."""
         now = time.monotonic()
         if not done:
             self.started = now
         if now - self.shown < (TERMINAL_EVERY_S if self.terminal else PLAIN_EVERY_S) and done < total:
             return
         self.shown = now
-        text = f"{done}/{total} {self.unit}, {pace(done, total, now - self.started)}  {printable(detail)}"
+        text = f"{_counted(done)}/{total} {self.unit}, {pace(done, total, now - self.started)}  {printable(detail)}"
         if self.terminal:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)
@@ -56,7 +56,11 @@ class Progress:
             print(text, file=sys.stderr)
 
 
-def pace(done: int, total: int, passed_s: float) -> str:
+def _counted(done: float) -> str:
+    return f"{done:.2f}" if done % 1 else f"{done:.0f}"
+
+
+def pace(done: float, total: int, passed_s: float) -> str:
     """How fast it goes, and how long still if it goes on so."""
     if not done:
         return "0.0/s"

@@ -7,14 +7,17 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brushnet import files
+from brushnet.commands import stylize_video
 from brushnet.commands.parser import Parser, positive_int, quality
 from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
 from brushnet.errors import Stopped, UserError
 from brushnet.inference.finish import parse_colour, parse_strength
+from brushnet.inference.large.memory import DEFAULT_BYTES, parse_memory
+from brushnet.inference.video.formats import is_video
 from brushnet.stop_signals import AT_ONCE_WHEN_REPEATED, Handler, ending, handled_by
 from brushnet.style_mix import parse_mix
 
@@ -27,7 +30,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a .safetensors, a .ckpt, a run folder, or an embedded name")
     parser.add_argument("inputs", nargs="+", metavar="INPUT",
                         help="pictures, folders, patterns in quotes ('photos/**/*.jpg'), sample:photos, or - for "
-                        "standard input")  # fmt: skip
+                        "standard input; or videos")  # fmt: skip
     parser.add_argument("-o", "--output", required=True, metavar="OUT",
                         help="a picture (by its suffix, for one input and one scale), a folder, where what is there is "
                         "skipped, or - for standard output")  # fmt: skip
@@ -70,7 +73,11 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--jobs", type=jobs, metavar="N",
                         help="pictures in hand at a time: one is painted while others are read and written (default: "
                         "auto); the pictures are the same")  # fmt: skip
+    parser.add_argument("--max-memory", type=parse_memory, default=DEFAULT_BYTES, metavar="SIZE",
+                        help="2GB, 1.5GiB ... (default: 3GB): pictures that would take more are painted in bands, with "
+                        "norm statistics of the whole picture; on a GPU its own memory decides")  # fmt: skip
     parser.add_argument("--force", action="store_true", help="overwrite pictures of an earlier run")
+    stylize_video.add_arguments(parser)
 
 
 def jobs(text: str) -> int | None:
@@ -86,10 +93,34 @@ def run(args: argparse.Namespace) -> int:
     map_range = parse_range(args.map_range) if args.map_range is not None else None
     if map_range and args.stroke_map is None:
         raise UserError(f"--map-range {args.map_range} needs a --stroke-map")
+    options: dict[str, Any] = {
+        "stroke_map": args.stroke_map,
+        "map_range": map_range,
+        "strength": args.strength,
+        "preserve_colour": args.preserve_colour,
+        "style": parse_mix(args.mix) if args.mix is not None else args.style,
+        "device": args.device,
+        "strict": args.strict,
+        "strip_metadata": args.strip_metadata,
+    }
+    logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
+    clips = [Path(each) for each in args.inputs if is_video(each)]
+    if not clips:
+        stylize_video.refuse_without_video(args)
+        return _paint_pictures(args, options | {"strokes": strokes, "stroke_per_side": per_side})
+    if len(clips) < len(args.inputs):
+        raise UserError("videos and pictures take one call each")
+    options |= stylize_video.check(args) | {"stroke": strokes[0] if strokes else None}
+    stop = threading.Event()
+    with handled_by(_asks(stop)):
+        return stylize_video.paint(clips, args, options, stop)
+
+
+def _paint_pictures(args: argparse.Namespace, options: dict[str, Any]) -> int:
+    """`options` are those that pictures share with videos, and the stroke scales."""
     with ending():
         from brushnet.inference.stylize import StylizeReport, stylize_files  # torch, seconds
 
-    logging.basicConfig(format="brushnet: %(message)s", level=logging.INFO, stream=sys.stderr)
     report, stop = StylizeReport(), threading.Event()
     try:
         with Progress("pictures") as progress, handled_by(_asks(stop)):
@@ -97,21 +128,13 @@ def run(args: argparse.Namespace) -> int:
                 args.model,
                 args.inputs,
                 args.output,
-                strokes=strokes,
-                stroke_map=args.stroke_map,
-                map_range=map_range,
-                stroke_per_side=per_side,
-                strength=args.strength,
-                preserve_colour=args.preserve_colour,
-                style=parse_mix(args.mix) if args.mix is not None else args.style,
-                device=args.device,
-                strict=args.strict,
+                **options,
                 force=args.force,
                 quality=args.quality,
                 picture_format=args.format,
                 bits=None if args.bits == "auto" else int(args.bits),
-                strip_metadata=args.strip_metadata,
                 jobs=args.jobs,
+                max_memory_bytes=args.max_memory,
                 progress=lambda done, total, photo: progress.show(done, total, _detail(report, photo)),
                 report=report,
                 stop=stop,

@@ -11,11 +11,19 @@ from typing import Any
 from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
 from brushnet.errors import UserError
+from brushnet.inference.large.memory import DEFAULT_BYTES
 from brushnet.inference.video.formats import INSTALL
 from brushnet.inference.video.target import targets
 
 _OF_VIDEOS = ("stroke_from", "stroke_to", "crf", "no_steady")
-_OF_PICTURES = {"strokes": None, "stroke_per_side": None, "format": None, "bits": "auto", "jobs": None}
+_OF_PICTURES = {
+    "strokes": None,
+    "stroke_per_side": None,
+    "format": None,
+    "bits": "auto",
+    "jobs": None,
+    "max_memory": DEFAULT_BYTES,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

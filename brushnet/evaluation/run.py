@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from brushnet import images, samples
+from brushnet.devices import pick_device
 from brushnet.errors import BrushnetError, ImageError, UserError
 from brushnet.evaluation import records
 from brushnet.evaluation.judge import Judge
@@ -32,7 +33,6 @@ from brushnet.evaluation.scaled_pictures import picture_system, strokes_of
 from brushnet.evaluation.sheet import Sheet
 from brushnet.evaluation.systems import Photos, System, Task
 from brushnet.inference.plan import check_outputs
-from brushnet.inference.stylize import pick_device
 from brushnet.losses import LossSpec
 from brushnet.measure.control import Row, photo_curve
 from brushnet.measure.meters import Meter, open_meters

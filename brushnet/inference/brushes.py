@@ -27,6 +27,9 @@ class Brush(Protocol):
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         """The painting, (1, 3, H, W). `name` is the photo's, for what is to be said."""
 
+    def stroke(self, photo_size: tuple[int, int]) -> float | Tensor | None:
+        """What the model is told of a photo of (height, width); None where it is painted at another size."""
+
 
 @dataclass(frozen=True)
 class ScaleBrush:
@@ -40,6 +43,9 @@ class ScaleBrush:
 
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return model(photo_13HW, self.scale, style=style)
+
+    def stroke(self, photo_size: tuple[int, int]) -> float:
+        return self.scale
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,9 @@ class MapBrush:
 
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return model(photo_13HW, self.stroke_11hw, style=style)
+
+    def stroke(self, photo_size: tuple[int, int]) -> Tensor:
+        return self.stroke_11hw
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,10 @@ class PerSideBrush:
 
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return paint_per_side(model, photo_13HW, self.per_side, style=style, strict=self.strict, name=name)
+
+    def stroke(self, photo_size: tuple[int, int]) -> float | None:
+        size = sizing(self.model, photo_size, self.per_side, strict=self.strict)
+        return size.stroke if size.painted_px == size.short_px else None
 
 
 def open_brushes(

@@ -10,9 +10,14 @@ import torch
 from torch import Tensor
 
 from brushnet import images
+from brushnet.errors import BrushnetError
 from brushnet.images import deep
 from brushnet.inference.brushes import Brush
-from brushnet.inference.contact_sheet import thumbnail
+from brushnet.inference.contact_sheet import thumbnail, thumbnail_of_file
+from brushnet.inference.finish import finish
+from brushnet.inference.large.choice import must_be_in_bands
+from brushnet.inference.large.memory import DEFAULT_BYTES
+from brushnet.inference.large.paint import LargePainter, Output
 from brushnet.inference.plan import Job
 from brushnet.models import StyleModel
 from brushnet.style_mix import Style
@@ -22,8 +27,9 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Painter:
-    """`finishing(photo, painting)` is the last thing done. `bits` of a channel, None: as many as the photo's file has,
-    where the painting's can hold them. May be used by several threads: one paints while others read and write.
+    """`bits` of a channel, None: as many as the photo's file has, where the painting's can hold them. What would take
+    more than `max_memory_bytes` is painted in bands. May be used by several threads: one paints while others read and
+    write.
 
     They take turns rather than share the cores: a network's sums differ in their last bit with the number of cores that
     make them, and a picture should not depend on what else is painted.
@@ -31,17 +37,28 @@ class Painter:
 
     model: StyleModel
     brushes: Sequence[Brush]
-    finishing: Callable[[Tensor, Tensor], Tensor]
+    strength: float = 1.0
+    preserve_colour: str | None = None
     style: Style = None
     quality: int = 95
     bits: int | None = None
     strip_metadata: bool = False
+    max_memory_bytes: int = DEFAULT_BYTES
     turn: threading.Lock = field(default_factory=threading.Lock)
     told_of_bits: bool = False
 
     @torch.inference_mode()
-    def paint(self, job: Job, wrote: Callable[[Path], None], *, thumbnails: bool) -> list[Tensor]:
+    def paint(
+        self,
+        job: Job,
+        wrote: Callable[[Path], None],
+        *,
+        thumbnails: bool,
+        advance: Callable[[float], None] = lambda share: None,
+    ) -> list[Tensor]:
         """Write what is missing of a job; `wrote` is told each file. Returns its `thumbnails`: photo and paintings.
+
+        `advance` is told what share of a painting in bands is done; what it raises ends it.
 
         ImageError where the photo cannot be read or a format not hold it, UserError where its file has gone meanwhile.
         """
@@ -50,20 +67,61 @@ class Painter:
             images.check_fits(header.height, header.width, path.suffix)
         metadata = images.NOTHING if self.strip_metadata else images.read_metadata(job.photo)
         self._tell_of_bits(job, header)
+        strokes = {path: self._stroke_in_bands(brush, header, job) for brush, path in self._missing(job)}
+        in_bands = {path: stroke for path, stroke in strokes.items() if stroke is not None}
+        if in_bands:
+            outputs = [Output(path, stroke, self._bits(header, path)) for path, stroke in in_bands.items()]
+            with self.turn:
+                self._large().paint(job.photo, outputs, metadata=metadata, wrote=wrote, progress=advance)
+        if len(in_bands) == len(strokes):
+            return self._thumbnails_of_files(job) if thumbnails else []
         photo_13HW = images.read(job.photo)
         row = [thumbnail(photo_13HW)] if thumbnails else []
         for brush, path in zip(self.brushes, job.outputs, strict=True):
-            if path in job.there:
-                row += [thumbnail(images.read(path))] if thumbnails else []
+            if path in job.there or path in in_bands:
+                row += [thumbnail_of_file(path)] if thumbnails else []
                 continue
             with self.turn:
                 painted = brush.paint(self.model, photo_13HW, style=self.style, name=job.name)
-                painted = self.finishing(photo_13HW, painted).cpu()
+                painted = finish(
+                    photo_13HW, painted, strength=self.strength, preserve_colour=self.preserve_colour
+                ).cpu()
             bits = self._bits(header, path)
             images.write(painted, path, quality=self.quality, bits=bits, metadata=metadata)
             wrote(path)
             row += [thumbnail(painted)] if thumbnails else []
         return row
+
+    def _missing(self, job: Job) -> list[tuple[Brush, Path]]:
+        return [(brush, path) for brush, path in zip(self.brushes, job.outputs, strict=True) if path not in job.there]
+
+    def _stroke_in_bands(self, brush: Brush, header: images.Header, job: Job) -> float | Tensor | None:
+        """What the model is told where the photo is painted in bands, None where as a whole."""
+        size = (header.height, header.width)
+        stroke = brush.stroke(size)
+        if not must_be_in_bands(self.model, size, stroke, max_memory_bytes=self.max_memory_bytes):
+            return None
+        if stroke is None:
+            log.warning("%s: painted at another size, which takes more than --max-memory allows", job.name)
+        return stroke
+
+    def _large(self) -> LargePainter:
+        return LargePainter(
+            self.model,
+            max_memory_bytes=self.max_memory_bytes,
+            style=self.style,
+            strength=self.strength,
+            preserve_colour=self.preserve_colour,
+            quality=self.quality,
+        )
+
+    def _thumbnails_of_files(self, job: Job) -> list[Tensor]:
+        """None where a file is too large to be read as a whole."""
+        try:
+            return [thumbnail_of_file(path) for path in (job.photo, *job.outputs)]
+        except BrushnetError as error:
+            log.warning("not in the contact sheet: %s: %s", job.name, error)
+            return []
 
     def _bits(self, header: images.Header, path: Path) -> int:
         wanted = header.bits if self.bits is None else self.bits

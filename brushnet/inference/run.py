@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from brushnet import images
 from brushnet.errors import BrushnetError, ImageError, Stopped, UserError
 from brushnet.inference import contact_sheet
-from brushnet.inference.contact_sheet import ContactSheet, thumbnail
+from brushnet.inference.contact_sheet import ContactSheet, thumbnail_of_file
 from brushnet.inference.crew import work_through
 from brushnet.inference.painter import Painter
 from brushnet.inference.plan import Job, Plan
@@ -22,9 +23,10 @@ from brushnet.inference.stopping import stoppable
 
 log = logging.getLogger(__name__)
 
-MOST_PIXELS_IN_HAND = 60_000_000  # of the photos that are read, painted and written at a time: 24 bytes each
+IN_HAND_SHARE = 0.2  # of the memory that is allowed, for photos that are read and paintings that are written
+IN_HAND_BYTES = 24  # a pixel
 
-Progress = Callable[[int, int, Path], None]  # pictures done or given up, pictures in all, the photo
+Progress = Callable[[float, int, Path], None]  # pictures done or given up, pictures in all, the photo
 
 
 @dataclass(slots=True)
@@ -58,7 +60,12 @@ class Run:
         try:
             with stoppable(self.painter.model.net, stop):
                 work_through(
-                    len(self.jobs), self._work, jobs=jobs, stop=stop, cost=self._pixels, most=MOST_PIXELS_IN_HAND
+                    len(self.jobs),
+                    partial(self._work, stop),
+                    jobs=jobs,
+                    stop=stop,
+                    cost=self._pixels,
+                    most=IN_HAND_SHARE * self.painter.max_memory_bytes / IN_HAND_BYTES,
                 )
         finally:
             self._tell_in_order()
@@ -75,12 +82,15 @@ class Run:
             return 0
         return height * width
 
-    def _work(self, index: int) -> None:
+    def _work(self, stop: threading.Event, index: int) -> None:
         job = self.jobs[index]
         outcome = self.outcomes[job.photo] = _Outcome()
         try:
             outcome.row = self.painter.paint(
-                job, lambda path: self._wrote(job, outcome, path), thumbnails=self.todo.sheet is not None
+                job,
+                lambda path: self._wrote(job, outcome, path),
+                thumbnails=self.todo.sheet is not None,
+                advance=lambda share: self._advance(job, share, stop),
             )
         except (ImageError, UserError) as error:  # read() raises UserError when the file has gone meanwhile
             outcome.cause = str(error)
@@ -102,9 +112,15 @@ class Run:
             if len(outcome.written) < len(job.missing):  # else it is shown when all of the job is done
                 self._show_progress(job)
 
-    def _show_progress(self, job: Job) -> None:
+    def _advance(self, job: Job, share: float, stop: threading.Event) -> None:
+        if stop.is_set():
+            raise Stopped("stopped")
+        with self.changing:
+            self._show_progress(job, more=min(share, 0.999))
+
+    def _show_progress(self, job: Job, *, more: float = 0.0) -> None:
         if self.progress:
-            self.progress(self.done, self.total, self.streams.shown(job.photo))
+            self.progress(self.done + more, self.total, self.streams.shown(job.photo))
 
     def _forget_late_rows(self) -> None:
         """More than a sheet shows would pile up in memory."""
@@ -140,7 +156,7 @@ class Run:
 def _row_of_files(job: Job) -> list[Tensor] | None:
     """Of a photo whose pictures were all there before."""
     try:
-        return [thumbnail(images.read(path)) for path in (job.photo, *job.outputs)]
+        return [thumbnail_of_file(path) for path in (job.photo, *job.outputs)]
     except BrushnetError as error:
         log.warning("not in the contact sheet: %s: %s", job.photo, error)
         return None

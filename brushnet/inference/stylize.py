@@ -3,16 +3,17 @@
 import os
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from brushnet import images, samples
+from brushnet.devices import pick_device
 from brushnet.errors import UserError
 from brushnet.images.formats import kind_of
 from brushnet.inference.brushes import Brush, open_brushes
-from brushnet.inference.finish import check_colour, check_strength, finish
+from brushnet.inference.finish import check_colour, check_strength
+from brushnet.inference.large.memory import DEFAULT_BYTES
 from brushnet.inference.painter import Painter
 from brushnet.inference.plan import plan
 from brushnet.inference.report import StylizeReport
@@ -21,7 +22,7 @@ from brushnet.inference.standard_streams import StandardStreams
 from brushnet.models import StyleModel, load
 from brushnet.style_mix import Style, style_weights
 
-__all__ = ["StylizeReport", "pick_device", "stylize_files"]
+__all__ = ["StylizeReport", "stylize_files"]
 
 
 def stylize_files(
@@ -44,6 +45,7 @@ def stylize_files(
     bits: int | None = None,
     strip_metadata: bool = False,
     jobs: int | None = None,
+    max_memory_bytes: int = DEFAULT_BYTES,
     progress: Progress | None = None,
     report: StylizeReport | None = None,
     stop: threading.Event | None = None,
@@ -57,6 +59,9 @@ def stylize_files(
 
     `jobs` pictures are in hand at a time, by default as many as pay: one is painted while others are read and written.
     The pictures do not depend on it.
+
+    What would take more than `max_memory_bytes` (of a GPU: more than it has) is painted in bands: of the same look, and
+    of the same pixels but for rounding.
 
     A wrong request is a UserError before anything is written. A picture that cannot be read, or that its format cannot
     hold, does not stop the rest: it is in the report. A full disk does (BrushnetError): the next would fail too.
@@ -91,24 +96,13 @@ def stylize_files(
             check_photo=lambda photo: _check(brushes, photo),
             also_read=[map_path] if map_path else [],
         )
-        finishing = partial(finish, strength=strength, preserve_colour=preserve_colour)
-        painter = Painter(model.to(target), brushes, finishing, style, quality, bits, strip_metadata)
+        painter = Painter(
+            model.to(target), brushes, strength, preserve_colour, style, quality, bits, strip_metadata, max_memory_bytes
+        )
         run = Run(painter, todo, streams, progress, StylizeReport() if report is None else report)
         run.do(jobs=jobs or default_jobs(target), stop=stop, forced=force)
         streams.send()
         return run.report
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto`: the first of cuda, mps and cpu that is here. UserError lists what is."""
-    usable = ["cpu"]
-    if torch.backends.mps.is_available():
-        usable.insert(0, "mps")
-    if torch.cuda.is_available():
-        usable[:0] = ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-    if name != "auto" and name not in usable:
-        raise UserError(f"--device {name} is not on this machine; allowed are auto, {', '.join(usable)}")
-    return torch.device(usable[0] if name == "auto" else name)
 
 
 def default_jobs(device: torch.device) -> int:

@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from brushnet import images
+from brushnet.devices import pick_device
 from brushnet.errors import BrushnetError, Stopped, UserError
 from brushnet.inference import contact_sheet
 from brushnet.inference.finish import finish
-from brushnet.inference.stylize import StylizeReport, default_jobs, pick_device, stylize_files
+from brushnet.inference.stylize import StylizeReport, default_jobs, stylize_files
 
 
 @pytest.mark.parametrize("size", [(1, 1), (70, 1), (1, 33), (31, 22), (64, 40)])

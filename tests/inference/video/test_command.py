@@ -12,7 +12,7 @@ from brushnet.inference.video.opening import VideoError
 pytest.importorskip("av")
 from tests.inference.video.clips import read_clip, write_clip
 
-PICTURES = {"strokes": None, "stroke_per_side": None, "format": None, "bits": "auto", "jobs": None}
+PICTURES = dict(command._OF_PICTURES)
 
 
 def parsed(*words, **others) -> argparse.Namespace:

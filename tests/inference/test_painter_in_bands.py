@@ -1,0 +1,88 @@
+"""Pictures that would take more memory than is allowed: painted in bands, by the same command."""
+
+import logging
+import threading
+
+import pytest
+import torch
+
+from brushnet import images
+from brushnet.errors import Stopped
+from brushnet.inference import painter
+from brushnet.inference.large.choice import BEFORE_BYTES, must_be_in_bands
+from brushnet.inference.stylize import StylizeReport, stylize_files
+
+
+@pytest.fixture
+def in_bands(monkeypatch):
+    """However small the picture is."""
+    painted = []
+    paint = painter.LargePainter.paint
+
+    def counted(self, *args, **options):
+        painted.append(1)
+        paint(self, *args, **options)
+
+    monkeypatch.setattr(painter, "must_be_in_bands", lambda *_, **__: True)
+    monkeypatch.setattr(painter.LargePainter, "paint", counted)
+    return painted
+
+
+def test_what_takes_more_than_is_allowed_is_painted_in_bands(model):
+    def in_bands(height, width, stroke=1.0, more=0):
+        return must_be_in_bands(model, (height, width), stroke, max_memory_bytes=BEFORE_BYTES + 300_000_000 + more)
+
+    assert not in_bands(300, 400)
+    assert in_bands(3000, 4000)
+    assert in_bands(3000, 4000, None)
+    assert not in_bands(3000, 4000, more=10**11)
+    sizes = [height for height in range(100, 3000, 20) if in_bands(height, 1000)]
+    with_map = [height for height in range(100, 3000, 20) if in_bands(height, 1000, torch.ones(1, 1, 2, 2))]
+    assert len(with_map) >= len(sizes) > 0
+
+
+@pytest.mark.parametrize("options", [{}, {"strength": 0.5}, {"preserve_colour": "histogram"}, {"stroke_per_side": 2.0}])
+def test_the_paintings_are_the_same(tmp_path, model, save_photo, in_bands, monkeypatch, options):
+    photo = save_photo(tmp_path / "a.png", (150, 131))
+    stylize_files(model, [photo], tmp_path / "bands.png", **options)
+    assert in_bands
+    monkeypatch.undo()
+    stylize_files(model, [photo], tmp_path / "whole.png", **options)
+    bands, whole = (images.read_uint8(tmp_path / name).int() for name in ("bands.png", "whole.png"))
+    assert (bands - whole).abs().max() <= 1
+
+
+def test_several_scales_and_their_sheet(tmp_path, model, save_photo, in_bands):
+    save_photo(tmp_path / "photos" / "a.png", (90, 131))
+    report = stylize_files(model, [tmp_path / "photos"], tmp_path / "out", strokes=[0.7, 1.5])
+    assert [path.name for path in report.written] == ["a_s0.70.png", "a_s1.50.png", "sheet.jpg"]
+    assert in_bands == [1]  # both in one reading of the photo
+    assert images.size(tmp_path / "out" / "sheet.jpg")[1] > 3 * 90
+
+
+def test_what_is_painted_at_another_size_is_painted_whole_and_said(tmp_path, model, save_photo, in_bands, caplog):
+    photo = save_photo(tmp_path / "a.png", (640, 600))
+    with caplog.at_level(logging.WARNING):
+        stylize_files(model, [photo], tmp_path / "b.png", stroke_per_side=2.0)
+    assert "a.png: painted at another size, which takes more than --max-memory allows" in caplog.text
+    assert not in_bands
+    assert images.size(tmp_path / "b.png") == (600, 640)
+
+
+@pytest.mark.usefixtures("in_bands")
+def test_shares_of_a_picture_are_told_and_it_can_be_stopped_within(tmp_path, model, save_photo):
+    photo, told, stop = save_photo(tmp_path / "a.png", (150, 131)), [], threading.Event()
+    stylize_files(model, [photo], tmp_path / "b.png", progress=lambda done, total, path: told.append(done))
+    assert told == sorted(told)
+    assert any(0 < done < 1 for done in told)
+    assert told[-1] == 1
+
+    def ask(done, total, path):
+        if done > 0:
+            stop.set()
+
+    report = StylizeReport()
+    with pytest.raises(Stopped, match="stopped; the same command goes on with what is left"):
+        stylize_files(model, [photo], tmp_path / "c.png", progress=ask, stop=stop, report=report)
+    assert not report.written
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
