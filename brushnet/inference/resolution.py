@@ -27,8 +27,8 @@ LARGEST_PIXELS = 25_000_000  # of a photo that is enlarged to be painted: some g
 # Contrast of an octave beside that of the next coarser one; in paintings' files 0.5 and more. With more, new fine
 # strokes would be measured inside the broad ones; with none the picture is blurred.
 DETAIL = 0.5
-_NEAR_PX = 8  # around a point of the painting, what its contrast is measured on
-_SOME = 1e-4
+NEAR_PX = 8  # around a point of the painting, what its contrast is measured on
+SOME = 1e-4
 
 
 @dataclass(frozen=True)
@@ -112,22 +112,32 @@ def enlarge(painted_B3hw: Tensor, height: int, width: int, *, repaint: Callable[
     steps of two at most: with more, whole strokes would be finer than what the step before could hold.
     """
     h, w = painted_B3hw.shape[-2:]
-    steps = math.ceil(math.log2(height / h) - 1e-6)
-    for step in range(1, steps + 1):
-        size = (round(h * (height / h) ** (step / steps)), round(w * (width / w) ** (step / steps)))
+    for size in steps_between((h, w), (height, width)):
         painted_B3hw = _with_detail(painted_B3hw, size, repaint)
     return painted_B3hw
+
+
+def steps_between(small: tuple[int, int], large: tuple[int, int]) -> list[tuple[int, int]]:
+    """Sizes on the way from one to the other, the last included."""
+    (h, w), (height, width) = small, large
+    steps = math.ceil(math.log2(height / h) - 1e-6)
+    shares = [step / steps for step in range(1, steps + 1)]
+    return [(round(h * (height / h) ** share), round(w * (width / w) ** share)) for share in shares]
 
 
 def _with_detail(coarse_B3hw: Tensor, size: tuple[int, int], repaint: Callable[[Tensor], Tensor]) -> Tensor:
     blurred_B3HW = _smooth(coarse_B3hw, size).clamp_(0, 1)
     detail_B3HW = _finer(repaint(blurred_B3HW), _size(coarse_B3hw))
-    octaves = math.log2(size[0] / coarse_B3hw.shape[-2])
     finest = _finer(coarse_B3hw, tuple(math.ceil(side / 2) for side in coarse_B3hw.shape[-2:]))
-    fitting = DETAIL * math.sqrt(octaves) * _contrast(finest, _size(coarse_B3hw))
-    gain_B1hw = (fitting / (_contrast(detail_B3HW, _size(coarse_B3hw)) + _SOME)).clamp(max=1)
+    fitting = fitting_share(size[0] / coarse_B3hw.shape[-2]) * _contrast(finest, _size(coarse_B3hw))
+    gain_B1hw = (fitting / (_contrast(detail_B3HW, _size(coarse_B3hw)) + SOME)).clamp(max=1)
     gain_B1HW = F.interpolate(gain_B1hw, size, mode="bilinear", align_corners=False)
     return blurred_B3HW.addcmul_(detail_B3HW, gain_B1HW).clamp_(0, 1)
+
+
+def fitting_share(zoom: float) -> float:
+    """Contrast of the detail that enlarging by `zoom` leaves out, beside that of the octave below."""
+    return DETAIL * math.sqrt(math.log2(zoom))
 
 
 def _finer(picture_B3HW: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -141,8 +151,8 @@ def _contrast(detail_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
     energy_B1hw = F.interpolate(
         detail_B3HW.square().mean(dim=1, keepdim=True), size, mode="bilinear", antialias=True, align_corners=False
     )
-    near = F.pad(energy_B1hw, (_NEAR_PX,) * 4, mode="replicate")
-    return F.avg_pool2d(near, 2 * _NEAR_PX + 1, stride=1).sqrt()
+    near = F.pad(energy_B1hw, (NEAR_PX,) * 4, mode="replicate")
+    return F.avg_pool2d(near, 2 * NEAR_PX + 1, stride=1).sqrt()
 
 
 def _smooth(picture_B3HW: Tensor, size: tuple[int, int]) -> Tensor:

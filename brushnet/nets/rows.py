@@ -66,12 +66,12 @@ class Held:
 
 
 class Pointwise:
-    """What `work` makes of the same rows of each of the sources; it keeps the first one's channels."""
+    """What `work` makes of the same rows of each of the sources; by default it keeps the first one's channels."""
 
-    def __init__(self, work: Callable[..., Tensor], *sources: Rows):
+    def __init__(self, work: Callable[..., Tensor], *sources: Rows, channels: int | None = None):
         first = sources[0]
         self.work, self.sources = work, sources
-        self.channels, self.height, self.width = first.channels, first.height, first.width
+        self.channels, self.height, self.width = channels or first.channels, first.height, first.width
         self.row_bytes = sum(source.row_bytes for source in sources) + 2 * _bytes(self)
         self.row_work = sum(source.row_work for source in sources) + self.channels * self.width
 
@@ -190,6 +190,26 @@ class Resized:
             return mixed
         size = (bottom - top, self.width)
         return F.interpolate(mixed, size, mode=self.mode, antialias=True, align_corners=False)
+
+
+class Averaged:
+    """The mean around each point, up to `reach` points away; beyond the border the last row and column go on."""
+
+    def __init__(self, source: Rows, reach: int):
+        self.source, self.reach = source, reach
+        self.channels, self.height, self.width = source.channels, source.height, source.width
+        self.row_bytes, self.row_work = (
+            source.row_bytes + 3 * _bytes(self),
+            source.row_work + self.channels * self.width,
+        )
+        self.window = _Window(source)
+
+    def read(self, top: int, bottom: int) -> Tensor:
+        low, high = max(top - self.reach, 0), min(bottom + self.reach, self.height)
+        band = self.window.read(low, high, anew=top == 0)
+        rows = torch.arange(top - self.reach, bottom + self.reach, device=band.device).clamp(low, high - 1) - low
+        band = F.pad(band.index_select(2, rows), (self.reach, self.reach, 0, 0), mode="replicate")
+        return F.avg_pool2d(band, 2 * self.reach + 1, stride=1)
 
 
 class Kept:

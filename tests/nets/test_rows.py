@@ -6,7 +6,19 @@ from torch import nn
 from torch.nn import functional as F
 
 from brushnet.nets.condition import conditional_instance_norm, feature_moments
-from brushnet.nets.rows import Convolved, Cropped, Enlarged, Held, Normed, Padded, Pointwise, Resized, Rows, bands
+from brushnet.nets.rows import (
+    Averaged,
+    Convolved,
+    Cropped,
+    Enlarged,
+    Held,
+    Normed,
+    Padded,
+    Pointwise,
+    Resized,
+    Rows,
+    bands,
+)
 from brushnet.nets.transformer import Conv
 
 band_rows = pytest.mark.parametrize("rows", [1, 3, 8, 1000])
@@ -73,6 +85,14 @@ def test_enlarging_padding_cropping_and_sums_in_bands(rows):
     assert torch.equal(padded, F.pad(whole, (0, 13, 0, 9), mode="replicate"))
     assert torch.equal(in_bands(Cropped(Once(whole), 5, 6), rows), whole[:, :, :5, :6])
     assert torch.equal(in_bands(Pointwise(torch.add, Once(whole), Held(whole)), rows), whole + whole)
+
+
+@band_rows
+def test_means_around_each_point_in_bands(rows):
+    whole = picture(23, 9)
+    made = in_bands(Averaged(Once(whole), 8), rows)
+    expected = F.avg_pool2d(F.pad(whole, (8,) * 4, mode="replicate"), 17, stride=1)
+    torch.testing.assert_close(made, expected, atol=1e-6, rtol=0)
 
 
 @torch.no_grad()

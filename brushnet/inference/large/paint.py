@@ -19,11 +19,12 @@ from brushnet.inference.large.encoding import fits_whole, write_rows
 from brushnet.inference.large.finishing import finish_rows, is_read_once
 from brushnet.inference.large.memory import resident_bytes
 from brushnet.inference.large.passes import BandPasses, CountingPasses
+from brushnet.inference.large.per_side import paint_at
 from brushnet.inference.large.photo import libvips, read_photo
 from brushnet.inference.large.spills import Spill, Spills, check_disk, spill_folder
 from brushnet.models import StyleModel
 from brushnet.nets.by_rows import paint_rows, whole_bytes
-from brushnet.nets.rows import Rows
+from brushnet.nets.rows import Passes, Rows
 from brushnet.stroke_map import check_aspect, fit_map
 from brushnet.style_mix import Style, style_weights
 
@@ -41,11 +42,15 @@ _BESIDE_BYTES = 150_000_000  # oneDNN's kernels, libvips, and what the allocator
 
 @dataclass(frozen=True)
 class Output:
-    """`stroke` as for a model: a scale, or a map (1, 1, h, w) of them; `bits` of a channel, 8 or 16."""
+    """`stroke` as for a model: a scale, or a map (1, 1, h, w) of them; `bits` of a channel, 8 or 16.
+
+    `short_px`: short side that the photo is painted at, where that is not its own (see inference.resolution).
+    """
 
     path: Path
     stroke: float | Tensor
     bits: int = 8
+    short_px: int | None = None
 
 
 def needed_bytes(model: StyleModel, size: tuple[int, int], stroke: float | Tensor) -> float:
@@ -112,9 +117,8 @@ class LargePainter:
         progress: Progress,
     ) -> None:
         height, width = photo.height, photo.width
-        log2_11hw, weights_1K = self._condition(output.stroke, height, width)
         counted = CountingPasses()
-        counted.count(paint_rows(self.model.net, photo, log2_11hw, weights_1K, counted))
+        counted.count(self._painting(photo, output, counted))
         budget.check(counted.row_bytes, width)
         check_disk(spills.folder, 4 * counted.most_spilled - spills.memory_bytes)
         work = [0.0]
@@ -126,9 +130,7 @@ class LargePainter:
         passes = BandPasses(
             spills, band_bytes=budget.band_bytes, tidy_above_bytes=_TIDY_SHARE * self.max_memory_bytes, advance=advance
         )
-        painting = paint_rows(self.model.net, photo, log2_11hw, weights_1K, passes)
-        if not is_read_once(self.strength, self.preserve_colour):
-            painting = _put_away(painting, passes)
+        painting = self._painting(photo, output, passes)
         finished = finish_rows(photo, painting, passes, strength=self.strength, preserve_colour=self.preserve_colour)
         write_rows(
             passes.bands(finished),
@@ -141,14 +143,25 @@ class LargePainter:
             whole=fits_whole(height, width, spills.memory_bytes),
         )
 
-    def _condition(self, stroke: float | Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-        model = self.model
-        scales = torch.as_tensor(model.fit_stroke(stroke), dtype=torch.float32)
-        scales = scales if scales.ndim == 4 else scales.reshape(1, 1, 1, 1)
-        check_aspect((scales.shape[2], scales.shape[3]), (height, width))
-        told = model.stroke_mode == "conditioned"
-        log2_11hw = fit_map((scales.log2() if told else torch.zeros(1, 1, 1, 1)).to(model.device), (height, width))
-        return log2_11hw, torch.tensor([style_weights(self.style, model.style_names)], device=model.device)
+    def _painting(self, photo: Rows, output: Output, passes: Passes) -> Rows:
+        """To be read once, or as often as finishing needs it."""
+        scales_11hw = self._scales(output.stroke, photo.height, photo.width)
+        weights_1K = torch.tensor([style_weights(self.style, self.model.style_names)], device=self.model.device)
+
+        def paint(rows: Rows) -> Rows:
+            log2_11hw = fit_map(scales_11hw.log2(), (rows.height, rows.width))
+            return paint_rows(self.model.net, rows, log2_11hw, weights_1K, passes)
+
+        short_px = output.short_px or min(photo.height, photo.width)
+        painting = paint_at(photo, short_px, paint=paint, passes=passes)
+        return painting if is_read_once(self.strength, self.preserve_colour) else passes.spill(painting)
+
+    def _scales(self, stroke: float | Tensor, height: int, width: int) -> Tensor:
+        scales = torch.as_tensor(self.model.fit_stroke(stroke), dtype=torch.float32, device=self.model.device)
+        scales_11hw = scales if scales.ndim == 4 else scales.reshape(1, 1, 1, 1)
+        check_aspect((scales_11hw.shape[2], scales_11hw.shape[3]), (height, width))
+        # Only conditioned networks are told: the others saw log2 s = 0 throughout their training.
+        return scales_11hw if self.model.stroke_mode == "conditioned" else torch.ones(1, 1, 1, 1).to(scales)
 
 
 @dataclass(frozen=True)
@@ -178,13 +191,6 @@ class _Budget:
             f"--max-memory {self.max_memory_bytes / 1e9:.3g}GB: a picture of {width} px in width needs at least "
             f"{least / 1e9:.2g}GB"
         )
-
-
-def _put_away(painting: Rows, passes: BandPasses) -> Spill:
-    place = passes.spills.empty(3, painting.height, painting.width, dtype=torch.uint16)
-    for top, band in passes.bands(painting):
-        place.write(top, band)
-    return place
 
 
 def _check_can_write(outputs: Sequence[Output], header: images.Header, spills: Spills) -> None:

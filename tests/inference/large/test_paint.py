@@ -17,6 +17,7 @@ from brushnet.errors import BrushnetError, ImageError, UserError
 from brushnet.inference.finish import finish
 from brushnet.inference.large import encoding, paint, photo
 from brushnet.inference.large.paint import LargePainter, Output
+from brushnet.inference.resolution import paint_per_side, sizing
 
 pyvips = pytest.importorskip("pyvips")
 
@@ -26,7 +27,7 @@ ROOM = 10**9  # beyond what the test process has taken
 @pytest.fixture
 def in_bands(monkeypatch):
     """However small the picture is: small bands, nothing in memory, libvips for reading and writing."""
-    budget = paint._Budget(ROOM, 0, 3e5, 0)
+    budget = paint._Budget(ROOM, 0, 6e5, 0)
     monkeypatch.setattr(paint._Budget, "of", classmethod(lambda cls, most, device: budget))
 
 
@@ -118,6 +119,17 @@ def test_models_that_are_not_told(make_model, tmp_path, mode):
     LargePainter(model, max_memory_bytes=ROOM).paint(source, [Output(tmp_path / "out.png", model.default_stroke)])
     expected = images.to_uint8(model(images.read(source))[0]).permute(1, 2, 0).numpy()
     assert np.abs(levels(tmp_path / "out.png") - expected).max() <= 1
+
+
+@pytest.mark.usefixtures("in_bands")
+@pytest.mark.parametrize("per_side", [0.3, 1.2, 3.0, 5.0, 8.0])
+def test_strokes_relative_to_the_side_where_the_photo_is_painted_at_another_size(model, tmp_path, per_side):
+    source, out = photo_file(tmp_path / "photo.png", (200, 260)), tmp_path / "out.png"
+    size = sizing(model, (200, 260), per_side)
+    assert (size.painted_px == 200) == (per_side == 1.2)
+    LargePainter(model, max_memory_bytes=ROOM).paint(source, [Output(out, size.stroke, short_px=size.painted_px)])
+    whole = images.to_uint8(paint_per_side(model, images.read(source), per_side)[0]).permute(1, 2, 0).numpy()
+    assert np.abs(levels(out) - whole).max() <= 1
 
 
 @pytest.mark.usefixtures("in_bands")
@@ -225,6 +237,7 @@ import json, resource, sys
 import brushnet
 from pathlib import Path
 from brushnet.inference.large.paint import LargePainter, Output
+from brushnet.inference.resolution import paint_per_side, sizing
 model = brushnet.load({str(model_path)!r})
 painter = LargePainter(model, max_memory_bytes=10**9)
 painter.paint(Path({str(source)!r}), [Output(Path({str(tmp_path / "out.tif")!r}), 1.0)])
