@@ -57,8 +57,9 @@ class Spill:
         self.row_bytes, self.row_work = 4.0 * channels * width, 0.0
 
     def read(self, top: int, bottom: int) -> Tensor:
-        band = self._read(top, bottom).to(self.device)
-        return (band if self.dtype.is_floating_point else _levels(band)).float().permute(2, 0, 1)[None]
+        band = self._read(top, bottom)
+        band = band.float() if self.dtype.is_floating_point else _levels(band)
+        return band.to(self.device).permute(2, 0, 1)[None]
 
     def write(self, top: int, band: Tensor) -> None:
         rows_HWC = band[0].permute(1, 2, 0)
