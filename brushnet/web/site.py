@@ -27,9 +27,9 @@ PHOTOS = {
     "rocket": "SpaceX, public domain",
     "galaxies": "NASA, public domain",
 }
-# Of the page, whoever serves it. WebAssembly is compiled; blob: are downloads.
+# Of the page and its worker, whoever serves them. WebAssembly is compiled; blob: are the worker and downloads.
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; "
     "img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 

@@ -5,7 +5,8 @@ export class Unreachable extends Error {}
 export async function fetched(address, { bytes = 0, onProgress = () => {} } = {}) {
   let response;
   try {
-    response = await fetch(address, { credentials: "same-origin" });
+    // Not relative to the worker, which has no address of its own.
+    response = await fetch(new URL(address, import.meta.url), { credentials: "same-origin" });
   } catch {
     throw new Unreachable(`${address} could not be reached`);
   }

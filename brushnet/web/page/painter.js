@@ -3,6 +3,13 @@
 // Of previews and of finals only the newest request counts; a download is waited for; what nobody sees is last.
 const ORDER = ["preview", "final", "download", "unseen"];
 
+// A worker that is loaded by its own address has the policy that its host sends, on most hosts none. One that is made
+// here has the page's: it cannot send a photo anywhere either.
+function workerAddress() {
+  const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
+  return URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+}
+
 export class Painter extends EventTarget {
   #worker = null;
   #waiting = new Map(); // request by its kind
@@ -61,7 +68,7 @@ export class Painter extends EventTarget {
   }
 
   #open() {
-    this.#worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.#worker = new Worker(workerAddress(), { type: "module" });
     this.#worker.onmessage = ({ data }) => this.#hear(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
