@@ -14,6 +14,7 @@ from torch.nn import functional as F
 Moments = tuple[Tensor, Tensor]  # mean and variance of the features, each (B or 1, C, 1, 1)
 
 FREQUENCIES = 4
+FLAT_VARIANCE = 1e-10  # of what is the same all over but for rounding
 
 
 class Carried(NamedTuple):
@@ -130,10 +131,13 @@ def conditional_instance_norm(
     """Instance norm (Ulyanov et al. 2016) with a scale and shift from outside (Dumoulin et al. 2017, section 2.2).
 
     With `moments` the statistics come from outside too, so that a tile can be normalised by the whole picture's.
+
+    Features that are the same all over give the shift: else their rounding, enlarged by 316 at each norm layer, would
+    become a painting of noise. A black frame of a video is such a picture.
     """
     mean, var = feature_moments(feats_BCHW) if moments is None else moments
     scale, shift = (_fit_map(value, feats_BCHW.shape[-2:]) for value in affine)
-    gain = scale * (var + eps).rsqrt()
+    gain = scale * torch.where(var < FLAT_VARIANCE, 0, (var + eps).rsqrt())
     return torch.addcmul((shift - mean * gain).to(feats_BCHW.dtype), feats_BCHW, gain.to(feats_BCHW.dtype))
 
 

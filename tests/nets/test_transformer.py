@@ -202,6 +202,16 @@ def test_norm_layer_normalises_and_applies_scale_and_shift():
     torch.testing.assert_close(var, torch.full_like(var, 0.25), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("octaves", [-1.5, 0.0, 0.4, 1.5])
+def test_a_photo_of_one_colour_is_painted_in_one_colour_whatever_it_is(octaves):
+    """Not as the noise that 17 norm layers make of rounding."""
+    torch.manual_seed(0)
+    net = ResidualTransformer(width=8).eval()
+    photos = torch.tensor([0.0, 0.3, 1.0]).view(3, 1, 1, 1).expand(3, 3, 45, 70)
+    paintings = net(photos, torch.full((1, 1, 1, 1), octaves), torch.ones(1, 1))
+    torch.testing.assert_close(paintings, paintings[:1, :, :1, :1].expand_as(paintings))
+
+
 def test_parameter_counts_are_those_of_the_paper_and_half_of_it():
     def convolutions(width: int) -> int:
         net = ResidualTransformer(width=width, trunk="plain")
