@@ -27,8 +27,17 @@ class Brush(Protocol):
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         """The painting, (1, 3, H, W). `name` is the photo's, for what is to be said."""
 
-    def stroke(self, photo_size: tuple[int, int]) -> float | Tensor | None:
-        """What the model is told of a photo of (height, width); None where it is painted at another size."""
+    def in_bands(self, photo_size: tuple[int, int]) -> "InBands":
+        """What painting a photo of (height, width) in bands is told."""
+
+
+@dataclass(frozen=True)
+class InBands:
+    """`short_px`: the short side that the photo is painted at, where that is not its own; `remark` says so."""
+
+    stroke: float | Tensor
+    short_px: int | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,8 @@ class ScaleBrush:
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return model(photo_13HW, self.scale, style=style)
 
-    def stroke(self, photo_size: tuple[int, int]) -> float:
-        return self.scale
+    def in_bands(self, photo_size: tuple[int, int]) -> InBands:
+        return InBands(self.scale)
 
 
 @dataclass(frozen=True)
@@ -63,8 +72,8 @@ class MapBrush:
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return model(photo_13HW, self.stroke_11hw, style=style)
 
-    def stroke(self, photo_size: tuple[int, int]) -> Tensor:
-        return self.stroke_11hw
+    def in_bands(self, photo_size: tuple[int, int]) -> InBands:
+        return InBands(self.stroke_11hw)
 
 
 @dataclass(frozen=True)
@@ -86,9 +95,13 @@ class PerSideBrush:
     def paint(self, model: StyleModel, photo_13HW: Tensor, *, style: Style, name: str) -> Tensor:
         return paint_per_side(model, photo_13HW, self.per_side, style=style, strict=self.strict, name=name)
 
-    def stroke(self, photo_size: tuple[int, int]) -> float | None:
+    def in_bands(self, photo_size: tuple[int, int]) -> InBands:
         size = sizing(self.model, photo_size, self.per_side, strict=self.strict)
-        return size.stroke if size.painted_px == size.short_px else None
+        return (
+            InBands(size.stroke)
+            if size.painted_px == size.short_px
+            else InBands(size.stroke, size.painted_px, str(size))
+        )
 
 
 def open_brushes(

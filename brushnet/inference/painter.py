@@ -67,18 +67,15 @@ class Painter:
             images.check_fits(header.height, header.width, path.suffix)
         metadata = images.NOTHING if self.strip_metadata else images.read_metadata(job.photo)
         self._tell_of_bits(job, header)
-        strokes = {path: self._stroke_in_bands(brush, header, job) for brush, path in self._missing(job)}
-        in_bands = {path: stroke for path, stroke in strokes.items() if stroke is not None}
+        in_bands = self._in_bands(job, header)
         if in_bands:
-            outputs = [Output(path, stroke, self._bits(header, path)) for path, stroke in in_bands.items()]
             with self.turn:
-                self._large().paint(job.photo, outputs, metadata=metadata, wrote=wrote, progress=advance)
-        if len(in_bands) == len(strokes):
+                self._large().paint(job.photo, in_bands, metadata=metadata, wrote=wrote, progress=advance)
             return self._thumbnails_of_files(job) if thumbnails else []
         photo_13HW = images.read(job.photo)
         row = [thumbnail(photo_13HW)] if thumbnails else []
         for brush, path in zip(self.brushes, job.outputs, strict=True):
-            if path in job.there or path in in_bands:
+            if path in job.there:
                 row += [thumbnail_of_file(path)] if thumbnails else []
                 continue
             with self.turn:
@@ -92,18 +89,23 @@ class Painter:
             row += [thumbnail(painted)] if thumbnails else []
         return row
 
-    def _missing(self, job: Job) -> list[tuple[Brush, Path]]:
-        return [(brush, path) for brush, path in zip(self.brushes, job.outputs, strict=True) if path not in job.there]
-
-    def _stroke_in_bands(self, brush: Brush, header: images.Header, job: Job) -> float | Tensor | None:
-        """What the model is told where the photo is painted in bands, None where as a whole."""
+    def _in_bands(self, job: Job, header: images.Header) -> list[Output]:
+        """What is missing, where any of it would take more memory as a whole than is allowed; else nothing."""
         size = (header.height, header.width)
-        stroke = brush.stroke(size)
-        if not must_be_in_bands(self.model, size, stroke, max_memory_bytes=self.max_memory_bytes):
-            return None
-        if stroke is None:
-            log.warning("%s: painted at another size, which takes more than --max-memory allows", job.name)
-        return stroke
+        told = {
+            path: brush.in_bands(size)
+            for brush, path in zip(self.brushes, job.outputs, strict=True)
+            if path not in job.there
+        }
+        if not any(
+            must_be_in_bands(self.model, size, each.stroke, each.short_px, max_memory_bytes=self.max_memory_bytes)
+            for each in told.values()
+        ):
+            return []
+        for each in told.values():
+            if each.remark:
+                log.info("%s: %s", job.name, each.remark)
+        return [Output(path, each.stroke, self._bits(header, path), each.short_px) for path, each in told.items()]
 
     def _large(self) -> LargePainter:
         return LargePainter(

@@ -29,12 +29,14 @@ def in_bands(monkeypatch):
 
 
 def test_what_takes_more_than_is_allowed_is_painted_in_bands(model):
-    def in_bands(height, width, stroke=1.0, more=0):
-        return must_be_in_bands(model, (height, width), stroke, max_memory_bytes=BEFORE_BYTES + 300_000_000 + more)
+    def in_bands(height, width, stroke=1.0, short_px=None, more=0):
+        allowed = BEFORE_BYTES + 300_000_000 + more
+        return must_be_in_bands(model, (height, width), stroke, short_px, max_memory_bytes=allowed)
 
     assert not in_bands(300, 400)
     assert in_bands(3000, 4000)
-    assert in_bands(3000, 4000, None)
+    assert not in_bands(300, 400, short_px=200)
+    assert in_bands(300, 400, short_px=3000)
     assert not in_bands(3000, 4000, more=10**11)
     sizes = [height for height in range(100, 3000, 20) if in_bands(height, 1000)]
     with_map = [height for height in range(100, 3000, 20) if in_bands(height, 1000, torch.ones(1, 1, 2, 2))]
@@ -60,13 +62,18 @@ def test_several_scales_and_their_sheet(tmp_path, model, save_photo, in_bands):
     assert images.size(tmp_path / "out" / "sheet.jpg")[1] > 3 * 90
 
 
-def test_what_is_painted_at_another_size_is_painted_whole_and_said(tmp_path, model, save_photo, in_bands, caplog):
-    photo = save_photo(tmp_path / "a.png", (640, 600))
-    with caplog.at_level(logging.WARNING):
-        stylize_files(model, [photo], tmp_path / "b.png", stroke_per_side=2.0)
-    assert "a.png: painted at another size, which takes more than --max-memory allows" in caplog.text
-    assert not in_bands
-    assert images.size(tmp_path / "b.png") == (600, 640)
+def test_what_is_painted_at_another_size_is_so_in_bands_too_and_said(
+    tmp_path, model, save_photo, in_bands, monkeypatch, caplog
+):
+    photo, said = save_photo(tmp_path / "a.png", (400, 380)), "a.png: strokes of 2.97 are beyond the trained 2: painted"
+    with caplog.at_level(logging.INFO):
+        stylize_files(model, [photo], tmp_path / "bands.png", stroke_per_side=2.0)
+        assert in_bands
+        monkeypatch.undo()
+        stylize_files(model, [photo], tmp_path / "whole.png", stroke_per_side=2.0)
+    assert caplog.text.count(said) == 2
+    bands, whole = (images.read_uint8(tmp_path / name).int() for name in ("bands.png", "whole.png"))
+    assert (bands - whole).abs().max() <= 1
 
 
 @pytest.mark.usefixtures("in_bands")

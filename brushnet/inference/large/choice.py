@@ -11,10 +11,18 @@ _GPU_SHARE = 0.8  # of its free memory
 
 
 def must_be_in_bands(
-    model: StyleModel, photo_size: tuple[int, int], stroke: float | Tensor | None, *, max_memory_bytes: int
+    model: StyleModel,
+    photo_size: tuple[int, int],
+    stroke: float | Tensor,
+    short_px: int | None = None,
+    *,
+    max_memory_bytes: int,
 ) -> bool:
-    """For a photo of (height, width); `stroke` None is one scale."""
-    needed = needed_bytes(model, photo_size, 1.0 if stroke is None else stroke)
+    """For a photo of (height, width), painted at a short side of `short_px` where that is not its own."""
+    # What is enlarged is painted once more at the photo's own size.
+    zoom = max(1.0, (short_px or 0) / min(photo_size))
+    height, width = (round(side * zoom) for side in photo_size)
+    needed = needed_bytes(model, (height, width), stroke)
     if model.device.type == "cuda":
         return needed > _GPU_SHARE * torch.cuda.mem_get_info(model.device)[0]
     return needed > max_memory_bytes - BEFORE_BYTES
