@@ -62,3 +62,8 @@ def test_the_clock_starts_with_0_done(monkeypatch):
         progress.show(0, 4)
         progress.show(2, 4)
     assert "2/4 pictures, 1.0/s, 2 s left" in screen.getvalue()
+
+
+def test_a_share_of_the_first_tells_its_pace_when_it_is_large_enough_to_tell():
+    assert pace(0.001, 1, 20) == "0.0/s"
+    assert pace(0.25, 1, 20) == "80 s each, 60 s left"

@@ -11,6 +11,7 @@ from brushnet.commands.terminal import printable
 
 TERMINAL_EVERY_S = 0.1
 PLAIN_EVERY_S = 10.0
+SURE_SHARE = 0.01  # of the first; with less it would be guessed from what begins it
 
 
 class Progress:
@@ -62,7 +63,7 @@ def _counted(done: float) -> str:
 
 def pace(done: float, total: int, passed_s: float) -> str:
     """How fast it goes, and how long still if it goes on so."""
-    if not done:
+    if done < SURE_SHARE:
         return "0.0/s"
     each_s = max(passed_s, 1e-9) / done
     speed = f"{1 / each_s:.1f}/s" if each_s <= 5 else f"{each_s:.0f} s each"
