@@ -47,7 +47,10 @@ def test_each_shell_accepts_its_script(shell, tmp_path):
         ("brushnet probe --cla", ["--claims"]),
         ("brushnet baseline all --ref", ["--reference-px"]),
         ("brushnet stylize --strokes 1,2 --stric", ["--strict"]),
-        ("brushnet stylize --stroke", ["--stroke", "--strokes", "--stroke-map", "--stroke-per-side", "--stroke-from", "--stroke-to"]),
+        (
+            "brushnet stylize --stroke",
+            ["--stroke", "--strokes", "--stroke-map", "--stroke-per-side", "--stroke-from", "--stroke-to"],
+        ),
         ("brushnet evaluate star", ["starry-night"]),
         ("brushnet export star", ["starry-night"]),
         ("brushnet export starry-night --prec", ["--precision"]),
