@@ -17,6 +17,7 @@ from brushnet.export.resizing import resize
 from brushnet.inference.finish import STRONGEST
 from brushnet.inference.strength import LAYOUT_PX
 from brushnet.models import StyleModel
+from brushnet.nets import transformer
 
 PICTURE = ("batch", 3, "height", "width")
 
@@ -49,19 +50,21 @@ def _octaves(stroke_11hw: Value, trained: tuple[float, float]) -> Value:
 
 
 def _with_stroke(network: Network, photo: Value, octaves_11hw: Value) -> Value:
-    """One scale is the fast way; a map changes what every layer is told."""
+    """One scale is the fast way, also where a map has but one; a map changes what every layer is told.
+
+    A photo of one colour must not go by map where the map is one scale: see `Network._flat_or`.
+    """
     graph = photo.graph
-    points = octaves_11hw.op("Size", dtype=np.int64)
-    shape = graph.constant([1, 1, 1, 1], np.int64)
+    low, high = (octaves_11hw.op(kind, keepdims=0) for kind in ("ReduceMin", "ReduceMax"))
 
     def by_scale() -> Value:
-        return network.paint(photo, octaves_11hw.op("Reshape", shape), of_map=False)
+        return network.paint(photo, low.op("Reshape", graph.constant([1, 1, 1, 1], np.int64)), of_map=False)
 
     def by_map() -> Value:
         return network.paint(photo, fit_map(octaves_11hw, photo.size()), of_map=True)
 
-    one = points.op("Equal", graph.constant(1, np.int64), dtype=bool)
-    return graph.either(one, by_scale, by_map)
+    span = graph.constant(transformer.SAME_OCTAVES, np.float32)
+    return graph.either((high - low).op("Less", span, dtype=bool), by_scale, by_map)
 
 
 def fit_map(octaves_11hw: Value, photo_size_2: Value) -> Value:

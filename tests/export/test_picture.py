@@ -81,6 +81,15 @@ def test_a_map_of_one_scale_is_that_scale(make_model, off):
     assert off(model, stroke=torch.full((1, 1, 30, 42), 1.3)) < 0.1 * GREY
 
 
+def test_a_map_of_one_scale_paints_a_photo_of_one_colour_in_one_colour():
+    model = brushnet.load("starry-night", device="cpu")
+    picture, scales = torch.full((1, 3, 64, 64), 0.5), torch.ones(1, 1, 2, 2)
+    inputs = {"photo": picture.numpy(), "stroke": scales.numpy(), "strength": np.ones(1, np.float32)}
+    painting = painter(onnx_bytes(model, {}))(inputs)
+    assert np.ptp(painting[0], axis=(1, 2)).max() == 0
+    assert np.abs(painting - model(picture, scales).numpy()).max() < 0.5 * GREY
+
+
 def test_trunk_sizes_are_rounded_as_the_network_rounds_them(make_model, off):
     """Sides of which a stroke takes n + 1/2: the last bit decides."""
     model = make_model()
