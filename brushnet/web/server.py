@@ -63,6 +63,8 @@ class SiteServer(ThreadingHTTPServer):
             except OSError as error:
                 if error.errno != errno.EADDRINUSE or tried == ports[-1]:
                     raise _refusal(error, host, tried) from error
+            except (TypeError, UnicodeError) as error:  # no name of a machine at all, such as "ä..b"
+                raise UserError(f"--host {host}: no address or name of a machine; the default is 127.0.0.1") from error
 
     def serve(self, site: Mapping[str, bytes]) -> None:
         """Until `shutdown`, or until Ctrl-C comes out of it."""

@@ -103,6 +103,12 @@ def test_without_a_port_it_takes_a_free_one_and_a_taken_one_is_said():
             SiteServer(port=first.server_port)
 
 
+@pytest.mark.parametrize("host", ["\u00e4..b", "a\0b"])
+def test_what_can_be_no_address_is_said(host):
+    with pytest.raises(UserError, match=r"--host .+: no address or name of a machine; the default is 127\.0\.0\.1"):
+        SiteServer(host=host, port=0)
+
+
 def test_an_address_that_is_not_this_machine_s_is_said():
     with pytest.raises(UserError, match=r"--host 192\.0\.2\.1: this machine cannot be reached there \(.+\)"):
         SiteServer(host="192.0.2.1")
