@@ -31,8 +31,11 @@ class Network:
         outer = [*self.head, *self.tail] if self.net.trunk == "scaled" else [*self.head, *self.trunk, *self.tail]
         affines = dict(zip(outer, self._affines(log2_stroke_11hw, outer, of_map=of_map), strict=True))
         feats = self._padded(photo_B3HW) - 0.5
-        for layer, norm in zip(self.net.down, self.head, strict=True):
-            feats = normed(conv(feats, layer), affines[norm], of_map=of_map).op("Relu")
+        for place, (layer, norm) in enumerate(zip(self.net.down, self.head, strict=True)):
+            feats = conv(feats, layer)
+            if of_map and place == 0:  # of one colour: zeros give the norm's shift, rounding would give noise
+                feats = self._flat(photo_B3HW).op("Where", self.graph.constant(0, np.float32), feats, dtype=np.float32)
+            feats = normed(feats, affines[norm], of_map=of_map).op("Relu")
         if self.net.trunk == "plain":
             feats = self._blocks(feats, self.net.residual, [affines[norm] for norm in self.trunk], of_map=of_map)
         elif of_map:
@@ -40,7 +43,7 @@ class Network:
         else:
             feats = self._with_brush(feats, log2_stroke_11hw)
         painting = self._decode(feats, [affines[norm] for norm in self.tail], of_map=of_map)
-        if not of_map:  # a map varies, and what is painted with it is not flat
+        if not of_map:  # a map varies, and what is painted with it is not flat but before the first norm
             painting = self._flat_or(photo_B3HW, affines[self.tail[-1]], painting)
         return self._cropped(painting, size_2)
 
@@ -50,13 +53,16 @@ class Network:
         Computed through all layers it would be noise: a norm enlarges differences by up to 316, and the same numbers
         are rounded differently from place to place, in torch too wherever it resizes.
         """
-        axes = self._int([1, 2, 3])
-        sides = [photo_B3HW.op(kind, self._int([2, 3]), keepdims=1) for kind in ("ReduceMax", "ReduceMin")]
-        span_B111 = (sides[0] - sides[1]).op("ReduceMax", axes, keepdims=1)
-        flat = span_B111.op("Less", self.graph.constant(FLAT, np.float32), dtype=bool)
+        flat = self._flat(photo_B3HW)
         feats_1C11 = last.shift.op("Relu").op("Reshape", self._int([1, -1, 1, 1]))
         colour = self._point_conv(feats_1C11, self.net.last).op("Sigmoid")
         return flat.op("Where", colour, painting, dtype=np.float32)
+
+    def _flat(self, photo_B3HW: Value) -> Value:
+        """Which photos are of one colour, bool (B, 1, 1, 1)."""
+        high, low = (photo_B3HW.op(kind, self._int([2, 3]), keepdims=1) for kind in ("ReduceMax", "ReduceMin"))
+        span_B111 = (high - low).op("ReduceMax", self._int([1, 2, 3]), keepdims=1)
+        return span_B111.op("Less", self.graph.constant(FLAT, np.float32), dtype=bool)
 
     def _blocks(self, feats: Value, convs: Iterable[nn.Module], affines: Sequence[Affine], *, of_map: bool) -> Value:
         layers = list(convs)

@@ -81,6 +81,17 @@ def test_a_map_of_one_scale_is_that_scale(make_model, off):
     assert off(model, stroke=torch.full((1, 1, 30, 42), 1.3)) < 0.1 * GREY
 
 
+def test_a_photo_of_one_colour_is_painted_by_map_without_noise():
+    model = brushnet.load("starry-night", device="cpu")
+    scales = torch.ones(1, 1, 8, 8)
+    scales[..., 4:] = 2
+    paint = painter(onnx_bytes(model, {}))
+    for grey in (0.2, 0.9):
+        picture = torch.full((1, 3, 128, 128), grey)
+        inputs = {"photo": picture.numpy(), "stroke": scales.numpy(), "strength": np.ones(1, np.float32)}
+        assert np.abs(paint(inputs) - model(picture, scales).numpy()).max() < 0.5 * GREY
+
+
 def test_a_map_of_one_scale_paints_a_photo_of_one_colour_in_one_colour():
     model = brushnet.load("starry-night", device="cpu")
     picture, scales = torch.full((1, 3, 64, 64), 0.5), torch.ones(1, 1, 2, 2)
