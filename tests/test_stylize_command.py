@@ -244,6 +244,13 @@ class TestVideos:
         assert message in capsys.readouterr().err
         assert not (tmp_path / "painted.mp4").exists()
 
+    def test_those_in_a_folder_are_left_out_and_said(self, tmp_path, clip, caplog):
+        images.write(torch.rand(1, 3, 24, 24), tmp_path / "in" / "photo.jpg")
+        clip.rename(tmp_path / "in" / "clip.mp4")
+        assert cli.main(["stylize", "starry-night", str(tmp_path / "in"), "-o", str(tmp_path / "out")]) == 0
+        assert "in: 1 video left out; to paint videos, name them one by one" in caplog.text
+        assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo.jpg"]
+
     def test_what_is_for_videos_needs_one(self, tmp_path, capsys):
         assert cli.main(["stylize", "starry-night", "a.jpg", "-o", str(tmp_path / "b.jpg"), "--crf", "20"]) == 2
         assert "--crf is for videos; no INPUT is one" in capsys.readouterr().err

@@ -107,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
     clips = [Path(each) for each in args.inputs if is_video(each)]
     if not clips:
         stylize_video.refuse_without_video(args)
+        stylize_video.tell_of_left_out(args.inputs)
         return _paint_pictures(args, options | {"strokes": strokes, "stroke_per_side": per_side})
     if len(clips) < len(args.inputs):
         raise UserError("videos and pictures take one call each")

@@ -1,7 +1,9 @@
 """`brushnet stylize` for videos: its options, and what it says."""
 
 import argparse
+import logging
 import math
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -12,8 +14,10 @@ from brushnet.commands.progress import Progress
 from brushnet.commands.terminal import printable
 from brushnet.errors import UserError
 from brushnet.inference.large.memory import DEFAULT_BYTES
-from brushnet.inference.video.formats import INSTALL
+from brushnet.inference.video.formats import INSTALL, is_video
 from brushnet.inference.video.target import targets
+
+log = logging.getLogger(__name__)
 
 _OF_VIDEOS = ("stroke_from", "stroke_to", "crf", "no_steady")
 _OF_PICTURES = {
@@ -46,6 +50,15 @@ def refuse_without_video(args: argparse.Namespace) -> None:
     for name in _OF_VIDEOS:
         if getattr(args, name) not in (None, False):
             raise UserError(f"{_option(name)} is for videos; no INPUT is one")
+
+
+def tell_of_left_out(inputs: Sequence[str]) -> None:
+    """Of folders only the pictures are painted."""
+    for each in inputs:
+        names = [name for _, _, names in os.walk(each) for name in names if is_video(name) and name[0] != "."]
+        if names:
+            count = f"{len(names)} video{'' if len(names) == 1 else 's'}"
+            log.warning("%s: %s left out; to paint videos, name them one by one", each, count)
 
 
 def check(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What an exported file says of itself: the model's metadata as brushnet reads it, and the same in plain words."""
 
 import json
+from pathlib import Path
 
 from brushnet import __version__, samples
 from brushnet.errors import UserError
@@ -33,6 +34,18 @@ def licence_of(meta: ModelMeta, given: str | None) -> str:
         return NOT_STATED
     painting = meta.training.get("painting")
     return f"{OF_EMBEDDED} ({painting})" if isinstance(painting, str) else OF_EMBEDDED
+
+
+def licence_in(path: Path) -> str | None:
+    """The note in a .safetensors that was exported before; None where there is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            note = (file.metadata() or {}).get("licence")
+        return check_licence(note) if note is not None and note != NOT_STATED else None
+    except (SafetensorError, OSError, UserError):
+        return None
 
 
 def check_licence(text: str) -> str:

@@ -16,6 +16,7 @@ SIZES = ((37, 53), (201, 313), (256, 130))  # height, width: of all remainders b
 STROKES = 5  # over the trained range, octaves apart alike
 STRENGTHS = (0.4, 1.5)
 PHOTOS = ("cat", "temple")
+FLAT_LEVEL = 0.3
 
 Inputs = dict[str, np.ndarray]
 Paint = Callable[[Inputs], np.ndarray]
@@ -57,12 +58,14 @@ class Case:
     style: dict[str, float]
     strength: float = 1.0
     batch: int = 1
+    flat: bool = False  # a photo of one colour: there rounding decides, unless it is told not to
 
     @property
     def name(self) -> str:
         low, high = float(self.stroke_11hw.min()), float(self.stroke_11hw.max())
         stroke = f"{low:.3g}" if low == high else f"map of {low:.3g} to {high:.3g}"
-        return f"{self.size[1]} x {self.size[0]} px, stroke {stroke}, strength {self.strength:g}"
+        colour = ", one colour" if self.flat else ""
+        return f"{self.size[1]} x {self.size[0]} px{colour}, stroke {stroke}, strength {self.strength:g}"
 
 
 def compare(model: StyleModel, paint: Paint) -> Differences:
@@ -70,7 +73,7 @@ def compare(model: StyleModel, paint: Paint) -> Differences:
     found = Differences()
     with torch.inference_mode():
         for case in _cases(model):
-            photo = _photo(case.size, case.batch)
+            photo = torch.full((1, 3, *case.size), FLAT_LEVEL) if case.flat else _photo(case.size, case.batch)
             stroke = case.stroke_11hw if model.stroke_mode == "conditioned" else None
             expected = finish(photo, model(photo, stroke, style=case.style).cpu(), strength=case.strength)
             style = [case.style.get(name, 0.0) for name in model.style_names]
@@ -94,6 +97,7 @@ def _cases(model: StyleModel) -> Iterator[Case]:
     for strength in STRENGTHS:
         yield Case(SIZES[1], middle, first, strength=strength)
     yield Case(SIZES[1], middle, first, batch=2)
+    yield Case(SIZES[0], _scale(high), first, flat=True)
     if len(model.style_names) > 1:
         yield Case(SIZES[0], middle, {model.style_names[-1]: 1.0})
         yield Case(SIZES[1], middle, {model.style_names[0]: 0.3, model.style_names[-1]: 0.7})
@@ -101,6 +105,7 @@ def _cases(model: StyleModel) -> Iterator[Case]:
         for size in SIZES:
             yield Case(size, _map(size, low, high), first)
         yield Case(SIZES[1], _map(SIZES[1], low, high), first, batch=2)
+        yield Case(SIZES[0], _map(SIZES[0], low, high), first, flat=True)
 
 
 def _scale(octaves: float) -> Tensor:

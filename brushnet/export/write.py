@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brushnet.errors import BrushnetError, UserError
-from brushnet.export.about import about, check_licence, licence_of
+from brushnet.export.about import about, check_licence, licence_in, licence_of
 from brushnet.files import write_whole
 
 if TYPE_CHECKING:  # torch, seconds
@@ -59,7 +59,12 @@ def export(
     """
     path = Path(out)
     check_request(path, precision=precision, licence=licence, force=force)
+    from brushnet.model_location import locate
+    from brushnet.models import StyleModel
+
     loaded = _loaded(model, path)
+    if licence is None and not isinstance(model, StyleModel):
+        licence = licence_in(locate(model))
     data, found = _checked(loaded, path.suffix.lower(), precision, licence)
     _write(path, data)
     return Exported(

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from brushnet.errors import BrushnetError, UserError
@@ -24,9 +25,17 @@ def check_folder(folder: Path, *, force: bool) -> None:
 
 
 def write_site(site: Mapping[str, bytes], folder: Path) -> None:
-    """The page last: who finds it finds all. BrushnetError where the disk fails."""
+    """The page last: who finds it finds all. BrushnetError where the disk fails: what was not there before goes."""
+    paths = [folder / path for path in sorted(site, key=lambda path: path == "index.html")]
+    new_files = [path for path in paths if not path.exists()]
+    folders = {parent for path in paths for parent in path.parents if not parent.exists()}
     try:
-        for path, content in sorted(site.items(), key=lambda item: item[0] == "index.html"):
-            write_whole(folder / path, content, flushed=False)
+        for path in paths:
+            write_whole(path, site[path.relative_to(folder).as_posix()], flushed=False)
     except OSError as error:
+        with suppress(OSError):
+            for path in new_files:
+                path.unlink(missing_ok=True)
+            for parent in sorted(folders, reverse=True):  # what lies deeper first
+                parent.rmdir()
         raise BrushnetError(f"cannot write {folder}: {error.strerror or error}") from error

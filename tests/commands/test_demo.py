@@ -1,5 +1,6 @@
 """`brushnet demo` as a command: what it refuses before anything is written or served, and how it ends."""
 
+import errno
 import os
 import re
 import signal
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from brushnet import cli, samples
+from brushnet import cli, files, samples
+from brushnet.errors import BrushnetError
+from brushnet.web import static
 
 STARRY = samples.models()["starry-night"]
 
@@ -104,3 +107,20 @@ def test_it_serves_until_ctrl_c_and_ends_well(tmp_path):
         finally:
             server.kill()
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_of_the_page(tmp_path, monkeypatch):
+    (tmp_path / "kept.txt").write_text("of the user")
+    site = {"index.html": b"page", "a.js": b"script", "deep/model.onnx": b"weights"}
+
+    def fails(path, data, **options):
+        if data == b"page":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        files.write_whole(path, data, **options)
+
+    monkeypatch.setattr(static, "write_whole", fails)
+    with pytest.raises(BrushnetError, match=r"cannot write .*site: No space left on device"):
+        static.write_site(site, tmp_path / "site")
+    with pytest.raises(BrushnetError, match="No space left on device"):
+        static.write_site(site, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]

@@ -7,7 +7,8 @@ import pytest
 
 from brushnet import samples
 from brushnet.errors import UserError
-from brushnet.export.about import NOT_STATED, OF_EMBEDDED, about, check_licence, licence_of
+from brushnet.export import export
+from brushnet.export.about import NOT_STATED, OF_EMBEDDED, about, check_licence, licence_in, licence_of
 from brushnet.model_header import read_meta
 from brushnet.model_meta import KEY, ModelMeta
 
@@ -49,3 +50,11 @@ def test_a_licence_is_printable(text, got):
     with pytest.raises(UserError, match=f"--licence must be printable text of 1 to 1000 characters, got {got}"):
         check_licence(text)
     assert check_licence("CC BY 4.0, \N{COPYRIGHT SIGN} somebody") == "CC BY 4.0, \N{COPYRIGHT SIGN} somebody"
+
+
+def test_the_note_of_an_exported_file_stays_when_it_is_exported_again(make_model, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    export(make_model(), first, licence="CC BY 4.0, by me")
+    export(first, second)
+    assert licence_in(second) == "CC BY 4.0, by me"
+    assert licence_in(tmp_path / "nothing.safetensors") is None

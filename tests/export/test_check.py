@@ -41,6 +41,8 @@ def test_three_odd_sizes_five_scales_maps_mixtures_strengths_and_a_batch(seen):
     assert {float(each["strength"][0]) for each in asked} == {np.float32(value) for value in (1, *check.STRENGTHS)}
     assert any(np.allclose(each["style"], [[0.3, 0.7]]) for each in asked)
     assert any(len(each["photo"]) == 2 for each in asked)
+    flat = [each["stroke"].size > 1 for each in asked if np.ptp(each["photo"]) == 0]
+    assert flat == [False, True]
     assert found.paintings == sum(len(each["photo"]) for each in asked)
     assert found.largest < 1e-3
 
@@ -48,7 +50,7 @@ def test_three_odd_sizes_five_scales_maps_mixtures_strengths_and_a_batch(seen):
 def test_a_network_that_is_not_told_is_compared_without_strokes(seen):
     asked, found = seen(mode="fixed")
     assert all(each["stroke"].size == 1 for each in asked)
-    assert len(asked) == found.paintings - 1 == 6
+    assert len(asked) == found.paintings - 1 == 7
 
 
 def test_other_paintings_are_refused_with_the_place_of_the_worst(make_model):

@@ -6,7 +6,7 @@ Shape letters: H W frame size.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -126,8 +126,13 @@ def measured_duration_s(clip: Clip) -> float:
     """From the file's header, or else by a look at all its packets, which are not decoded."""
     if clip.info.duration_s > 0:
         return clip.info.duration_s
-    with opened(clip.path) as container:
-        times = [packet.pts for packet in container.demux(videos(container)[0]) if packet.pts is not None]
+    import av
+
+    times: list[int] = []
+    with opened(clip.path) as container, suppress(av.error.FFmpegError):  # cut off: as far as it goes
+        for packet in container.demux(videos(container)[0]):
+            if packet.pts is not None:
+                times.append(packet.pts)
     steps = max(times, default=0) - min(times, default=0) + clip.info.frame_steps
     return float(steps * clip.info.time_base)
 

@@ -43,7 +43,7 @@ class Recoded:
     def packets(self, packet: "av.Packet | None") -> "list[av.Packet]":
         import av
 
-        with suppress(av.error.InvalidDataError):  # a click; it is the pictures that count
+        with suppress(av.error.FFmpegError):  # a click; it is the pictures that count
             return [made for frame in self.of.decode(packet) for made in self.stream.encode(frame)]
         return []
 
