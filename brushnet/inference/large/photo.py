@@ -6,6 +6,7 @@ only the readers of our formats are asked.
 Shape letters: H W size, C channels.
 """
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def libvips() -> Any:
     except (ImportError, OSError):  # pyvips without libvips
         return None
     pyvips.cache_set_max(0)
+    logging.getLogger("pyvips").setLevel(logging.WARNING)  # it tells of its threads
     return pyvips
 
 

@@ -1,5 +1,7 @@
 """Photos streamed in beside the same photos decoded whole."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -116,3 +118,9 @@ def test_temporary_files_have_no_name_and_give_back_their_place(files, tmp_path)
 def test_a_disk_without_room_is_told_with_figures(tmp_path):
     with pytest.raises(BrushnetError, match=r"GB free, temporary files need 9000000000\.0 GB; set TMPDIR to a folder"):
         check_disk(tmp_path, 9 * 10**18)
+
+
+def test_libvips_tells_nobody_of_its_threads():
+    pytest.importorskip("pyvips")
+    photo.libvips()
+    assert not logging.getLogger("pyvips").isEnabledFor(logging.INFO)
