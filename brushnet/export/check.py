@@ -105,7 +105,6 @@ def _cases(model: StyleModel) -> Iterator[Case]:
         for size in SIZES:
             yield Case(size, _map(size, low, high), first)
         yield Case(SIZES[1], _map(SIZES[1], low, high), first, batch=2)
-        yield Case(SIZES[0], _map(SIZES[0], low, high), first, flat=True)
 
 
 def _scale(octaves: float) -> Tensor:
