@@ -94,9 +94,17 @@ def test_the_page_is_written_whole_and_with_relative_addresses_only(capsys, tmp_
     assert cli.main(["demo", "starry-night", "--export", str(out), "--force"]) == 0
 
 
+def hears_ctrl_c() -> None:
+    """A shell lets its background jobs, perhaps the whole test run, ignore it, and their children with them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_it_serves_until_ctrl_c_and_ends_well(tmp_path):
     command = [sys.executable, "-m", "brushnet", "demo", "starry-night", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as server:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, cwd=tmp_path, preexec_fn=hears_ctrl_c
+    ) as server:
         try:
             line = server.stdout.readline()
             url = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n", line)[1]
