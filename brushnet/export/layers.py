@@ -12,9 +12,8 @@ from torch.nn import functional as F
 
 from brushnet.export.graph import Graph, Value
 from brushnet.export.resizing import resize
+from brushnet.nets.condition import EPS
 from brushnet.nets.transformer import Conv
-
-EPS = 1e-5  # conditional_instance_norm's
 
 
 class Affine(NamedTuple):

@@ -20,13 +20,10 @@ from brushnet.inference.finish import STRONGEST
 from brushnet.inference.strength import LAYOUT_PX
 from brushnet.models import StyleModel
 from brushnet.nets import transformer
-from brushnet.nets.condition import feature_moments
+from brushnet.nets.condition import EPS, FLAT_VARIANCE, feature_moments
 
 Size = tuple[int, int]  # height and width; symbols while tracing
 Affine = tuple[Tensor, Tensor]
-
-EPS = 1e-5  # conditional_instance_norm's
-FLAT = 1e-6  # range of a photo of one colour
 
 
 class Painter(nn.Module):
@@ -65,16 +62,7 @@ class Painter(nn.Module):
         for conv, affine in zip(self.net.up, tail[len(self.net.sharpen) :], strict=True):
             enlarged = F.interpolate(feats, scale_factor=2.0, mode="nearest")
             feats = F.relu(_normed(conv(enlarged), affine, of_map=self.told))
-        painting = torch.sigmoid(self.net.last(feats))
-        flat_B111 = (photo.amax((2, 3), keepdim=True) - photo.amin((2, 3), keepdim=True)).amax(1, keepdim=True) < FLAT
-        one_scale = octaves_11hw.max() - octaves_11hw.min() < transformer.SAME_OCTAVES
-        painting = torch.where(flat_B111 & one_scale, self._of_flat(tail[-1]), painting)
-        return _picked(painting, torch.arange(height), torch.arange(width))
-
-    def _of_flat(self, last: Affine) -> Tensor:
-        """What is painted of a photo of one colour, see `Network._flat_or`. (1, 3, 1, 1)."""
-        weight = self.net.last.weight.sum(dim=(2, 3), keepdim=True)
-        return torch.sigmoid(F.conv2d(F.relu(last[1].mean(dim=(2, 3), keepdim=True)), weight, self.net.last.bias))
+        return _picked(torch.sigmoid(self.net.last(feats)), torch.arange(height), torch.arange(width))
 
     def _with_brushes(self, feats: Tensor, octaves_11hw: Tensor, weights_1K: Tensor) -> Tensor:
         low, high = octaves_11hw.double().aminmax()
@@ -113,7 +101,8 @@ def _normed(feats: Tensor, affine: Affine, *, of_map: bool) -> Tensor:
     if of_map:
         both = _resize(torch.cat(affine), (feats.shape[-2], feats.shape[-1]))
         affine = both[:1], both[1:]
-    return (feats - mean) * (var + EPS).rsqrt() * affine[0] + affine[1]
+    gain = torch.where(var < FLAT_VARIANCE, 0, (var + EPS).rsqrt())  # as conditional_instance_norm has it
+    return (feats - mean) * gain * affine[0] + affine[1]
 
 
 def _fit_map(octaves_11hw: Tensor, photo_size: Size) -> Tensor:

@@ -23,16 +23,19 @@ _STRIP_PIXELS = 1 << 20
 @functools.cache
 def readable() -> bool:
     """Whether libvips is here; imported on first use, in a moment."""
-    return importlib.util.find_spec("pyvips") is not None and _vips() is not None
+    return importlib.util.find_spec("pyvips") is not None and libvips() is not None
 
 
 @functools.cache
-def _vips() -> Any:
+def libvips() -> Any:
+    """pyvips, or None. It keeps nothing of what it has read."""
     try:
         import pyvips
     except (ImportError, OSError):  # pyvips without libvips
         return None
-    logging.getLogger("pyvips").setLevel(logging.ERROR)  # it warns of odd metadata, of a file that it does not name
+    # It warns of odd metadata, of a file that it does not name, and tells of its threads.
+    logging.getLogger("pyvips").setLevel(logging.ERROR)
+    pyvips.cache_set_max(0)
     return pyvips
 
 
@@ -42,7 +45,7 @@ def read(file: BinaryIO, kind: str) -> Tensor | None:
     None where libvips is not here, or takes the file for another kind than grey or RGB of 16 bits: then it is to be
     read in 8. ImageError with the cause.
     """
-    vips = _vips()
+    vips = libvips()
     if vips is None:
         return None
     try:

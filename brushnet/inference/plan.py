@@ -1,7 +1,6 @@
 """What will be read and written where. Everything that can be refused is refused here, before the first picture."""
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from os.path import realpath
@@ -11,6 +10,7 @@ from brushnet import images
 from brushnet.errors import UserError
 from brushnet.inference.contact_sheet import is_ours
 from brushnet.inference.inputs import find_photos, is_pattern
+from brushnet.inference.writable import check_writable
 
 SHEET_NAME = "sheet.jpg"
 
@@ -74,7 +74,7 @@ def plan(
         if job.missing:
             check_photo(job.photo)
     _refuse_overwriting_inputs(made, out, [*(job.photo for job in made.jobs), *also_read])
-    _check_writable(out.parent if is_picture(out) else out)
+    check_writable(out.parent if is_picture(out) else out)
     return made
 
 
@@ -102,7 +102,7 @@ def check_outputs(outputs: Sequence[Path], out: Path, *, inputs: Sequence[Path],
     _refuse_inputs(outputs, out, {realpath(path) for path in inputs})
     if not force:
         refuse_overwriting(outputs)
-    _check_writable(out.parent if is_picture(out) else out)
+    check_writable(out.parent if is_picture(out) else out)
 
 
 def refuse_overwriting(outputs: Sequence[Path]) -> None:
@@ -170,12 +170,3 @@ def _refuse_inputs(outputs: Sequence[Path], out: Path, inputs: set[str]) -> None
     for path in outputs:
         if realpath(path) in inputs:
             raise UserError(f"-o {out} would overwrite the input {path}; choose another")
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"-o {folder} cannot be written to: {error.strerror}") from error

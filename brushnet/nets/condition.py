@@ -14,6 +14,7 @@ from torch.nn import functional as F
 Moments = tuple[Tensor, Tensor]  # mean and variance of the features, each (B or 1, C, 1, 1)
 
 FREQUENCIES = 4
+EPS = 1e-5  # added to a variance before its root is taken
 FLAT_VARIANCE = 1e-10  # of what is the same all over but for rounding
 
 
@@ -126,7 +127,7 @@ def feature_moments(feats_BCHW: Tensor) -> Moments:
 
 
 def conditional_instance_norm(
-    feats_BCHW: Tensor, affine: tuple[Tensor, Tensor], *, moments: Moments | None = None, eps: float = 1e-5
+    feats_BCHW: Tensor, affine: tuple[Tensor, Tensor], *, moments: Moments | None = None, eps: float = EPS
 ) -> Tensor:
     """Instance norm (Ulyanov et al. 2016) with a scale and shift from outside (Dumoulin et al. 2017, section 2.2).
 

@@ -124,6 +124,8 @@ def test_16_bits_of_too_many_pixels_are_refused_by_the_header(tmp_path, monkeypa
     monkeypatch.setattr(formats, "MAX_PIXELS", 21 * 34 - 1)
     with pytest.raises(TooLargeError, match=r"34 x 21 pixels: more than"):
         images.read(path)
+    with path.open("rb") as file, pytest.raises(TooLargeError, match=r"34 x 21 pixels are too many"):
+        deep.read(file, "PNG")  # to whom the header may say something else
     assert images.size(path) == (21, 34)  # to know how large it is harms nobody
 
 

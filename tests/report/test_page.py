@@ -1,8 +1,6 @@
 """The page in a real browser: what it shows, how it answers, and that it asks the network for nothing."""
 
 import itertools
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,30 +9,16 @@ from typing import Any
 import pytest
 
 from brushnet import cli, images
+from tests.browser import chromium
 from tests.report.conftest import ERRORS, LAYERS
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-         "--disable-component-update", "--no-first-run"]  # fmt: skip
 BUILT_WITHIN_S, LOADED_WITHIN_S = 60.0, 3.0
 WINDOW = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    found = os.environ.get("BRUSHNET_CHROMIUM") or shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None
-    if found is None or sync_playwright is None:
-        missing = "a browser (apt install chromium)" if found is None else "playwright (pip install playwright)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"the page must be opened by CI, which has not {missing}")
-        pytest.skip(f"no {missing}")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield opened
-        opened.close()
+    yield from chromium()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A site of the embedded models, served, and a real browser to open it."""
 
-import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +11,8 @@ import brushnet
 from brushnet import samples
 from brushnet.web.server import SiteServer
 from brushnet.web.site import Site, build_site
+from tests.browser import chromium
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-         "--disable-component-update", "--no-first-run"]  # fmt: skip
 PAINTED_WITHIN_S = 90.0  # seconds where nothing else runs; CI and its neighbours share two cores
 
 
@@ -49,21 +46,7 @@ class serving:  # noqa: N801 (a context manager, read as a verb)
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    found = os.environ.get("BRUSHNET_CHROMIUM") or shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None
-    if found is None or sync_playwright is None:
-        missing = "a browser (apt install chromium)" if found is None else "playwright (pip install playwright)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"the page must be opened by CI, which has not {missing}")
-        pytest.skip(f"no {missing}")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        opened.executable = found
-        yield opened
-        opened.close()
+    yield from chromium()
 
 
 class Visit:

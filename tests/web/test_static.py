@@ -17,7 +17,8 @@ from brushnet.models import ModelMeta, load
 from brushnet.nets import ResidualTransformer
 from brushnet.web.site import Site, build_site
 from brushnet.web.static import write_site
-from tests.web.conftest import FLAGS, Visit, serving
+from tests.browser import FLAGS
+from tests.web.conftest import Visit, serving
 from tests.web.pictures import download, levels, painted_by_stylize, photo
 
 GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]

@@ -22,8 +22,8 @@ from torch import Tensor
 from brushnet import images
 from brushnet.errors import BrushnetError, ImageError
 from brushnet.files import written_whole
+from brushnet.images.deep import libvips
 from brushnet.images.formats import kind_of
-from brushnet.inference.large.photo import libvips
 
 _WHOLE_BYTES = 28  # a pixel: floats, levels, Pillow's picture, what is encoded
 _SAVERS: dict[str, tuple[str, dict[str, Any]]] = {

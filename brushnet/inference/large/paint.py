@@ -15,12 +15,13 @@ from torch import Tensor
 
 from brushnet import images
 from brushnet.errors import BrushnetError, UserError
+from brushnet.images.deep import libvips
 from brushnet.inference.large.encoding import fits_whole, write_rows
 from brushnet.inference.large.finishing import finish_rows, is_read_once
 from brushnet.inference.large.memory import resident_bytes
 from brushnet.inference.large.passes import BandPasses, CountingPasses
 from brushnet.inference.large.per_side import paint_at
-from brushnet.inference.large.photo import libvips, read_photo
+from brushnet.inference.large.photo import read_photo
 from brushnet.inference.large.spills import Spill, Spills, check_disk, spill_folder
 from brushnet.models import StyleModel
 from brushnet.nets.by_rows import paint_rows, whole_bytes

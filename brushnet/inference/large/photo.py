@@ -6,7 +6,6 @@ only the readers of our formats are asked.
 Shape letters: H W size, C channels.
 """
 
-import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from PIL import Image
 
 from brushnet import images
 from brushnet.errors import ImageError, TooLargeError
+from brushnet.images.deep import libvips
 from brushnet.images.header import head
 from brushnet.images.opening import opened_file
 from brushnet.inference.large.spills import Spill, Spills
@@ -50,17 +50,6 @@ def read_photo(path: Path, spills: Spills) -> Spill:
 def check_pixels(height: int, width: int) -> None:
     if height * width > MOST_PIXELS:
         raise TooLargeError(f"{width} x {height} pixels: more than {MOST_PIXELS // 10**6} megapixels are refused")
-
-
-def libvips() -> Any:
-    """pyvips, or None. It keeps nothing of what it has read."""
-    try:
-        import pyvips
-    except (ImportError, OSError):  # pyvips without libvips
-        return None
-    pyvips.cache_set_max(0)
-    logging.getLogger("pyvips").setLevel(logging.WARNING)  # it tells of its threads
-    return pyvips
 
 
 def _decoded(path: Path, spills: Spills) -> Spill:

@@ -1,7 +1,6 @@
 """`brushnet stylize MODEL clip.mp4 -o OUT`: a video painted frame by frame, in the same memory however long it is."""
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -112,7 +111,6 @@ def stylize_video(
         strokes.check((opened.info.height, opened.info.width), str(path))
         for remark in opened.info.remarks:
             log.info("%s: %s", path, remark)
-        os.makedirs(written.parent, exist_ok=True)
         painter = SteadyPainter(model, style=style, hold_s=HOLD_S if steady else 0, grid=steady)
         with open_painted(written, opened, format_, crf=crf, metadata=not strip_metadata) as painted:
             _Run(painter, strokes, finishing, opened, painted, report, progress).do(stop)

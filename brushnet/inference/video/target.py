@@ -1,12 +1,12 @@
 """Where a painted clip is written. What can be refused is refused here, before the clip is opened. Without torch."""
 
-import tempfile
 from collections.abc import Sequence
 from os.path import lexists, realpath  # pathlib's resolve() fails for a link that leads to itself
 from pathlib import Path
 
 from brushnet.errors import UserError
 from brushnet.inference.video.formats import VIDEO_SUFFIXES, allowed, format_of, name_for
+from brushnet.inference.writable import check_writable
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
@@ -28,7 +28,7 @@ def target(clip: Path, out: Path, *, force: bool = False) -> Path:
     if lexists(path) and (path.is_dir() or not force):
         hint = "choose another -o" if path.is_dir() else "pass --force to allow it, or choose another -o"
         raise UserError(f"{path} would be overwritten; {hint}")
-    _check_writable(path.parent)
+    check_writable(path.parent)
     return path
 
 
@@ -44,12 +44,3 @@ def targets(clips: Sequence[Path], out: Path, *, force: bool = False) -> list[Pa
             path = target(clip.with_stem(f"{clip.stem}-{number}"), out, force=force)
         paths.append(path)
     return paths
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"-o {folder} cannot be written to: {error.strerror}") from error

@@ -1,6 +1,7 @@
 """Photos streamed in beside the same photos decoded whole."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from brushnet import images
 from brushnet.errors import BrushnetError, ImageError, UserError
+from brushnet.images import deep
 from brushnet.inference.large import photo
 from brushnet.inference.large.photo import read_photo
 from brushnet.inference.large.spills import Spills, check_disk
@@ -122,5 +124,29 @@ def test_a_disk_without_room_is_told_with_figures(tmp_path):
 
 def test_libvips_tells_nobody_of_its_threads():
     pytest.importorskip("pyvips")
-    photo.libvips()
+    deep.libvips()
     assert not logging.getLogger("pyvips").isEnabledFor(logging.INFO)
+
+
+def test_pixels_that_are_only_read_in_smaller_pictures_are_named(tmp_path, files):
+    Image.fromarray(np.ones((22, 31), np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"pixels of b-w as float are only read in smaller pictures"):
+        read_photo(tmp_path / "a.tif", files)
+
+
+class TestTemporaryFiles:
+    @pytest.fixture
+    def place(self, files):
+        return files.empty(3, 8, 8, dtype=torch.uint8)
+
+    def test_one_that_has_become_shorter_is_said(self, place, tmp_path):
+        place.write_levels(0, np.zeros((4, 8, 3), np.uint8))
+        message = rf"a temporary file in {re.escape(str(tmp_path))} has become shorter; was the disk full\?"
+        with pytest.raises(BrushnetError, match=message):
+            place.read(2, 6)
+
+    def test_a_full_disk_is_said(self, place, tmp_path):
+        place.file = open("/dev/full", "r+b", buffering=0)  # noqa: SIM115
+        message = rf"cannot write a temporary file in {re.escape(str(tmp_path))}: No space left on device"
+        with place.file, pytest.raises(BrushnetError, match=message):
+            place.write_levels(0, np.zeros((4, 8, 3), np.uint8))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from brushnet import images
+from brushnet.errors import BrushnetError
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "measure_flicker.py"
 
@@ -52,3 +53,9 @@ def test_table_has_a_row_a_clip_and_holding_on_the_grid_calms_a_pan(script, phot
     (row,) = script.rows(model, photos, [1.0], 4)
     assert (row["stroke"], row["clip"]) == (1.0, "pan 1,0")
     assert row["2 s"]["flicker"] < 0.5 * row["each"]["flicker"]
+
+
+def test_too_few_photos_that_are_large_enough_are_said(script, tmp_path):
+    images.write(torch.rand(1, 3, 40, 40), tmp_path / "small.png")
+    with pytest.raises(BrushnetError, match=r": 0 photos of at least \d+ x \d+ px, 2 needed"):
+        script._photos(tmp_path, 2, 12)

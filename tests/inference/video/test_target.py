@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from brushnet.errors import UserError
+from brushnet.images.formats import SUFFIXES
+from brushnet.inference.video import target as module
 from brushnet.inference.video.formats import VIDEO_SUFFIXES, WRITABLE, checked_crf, format_of, is_video
 from brushnet.inference.video.target import target, targets
 
@@ -77,3 +79,7 @@ def test_clips_of_one_name_get_numbers_and_a_file_takes_one_only(tmp_path):
     assert targets(clips, out) == [out / "clip.mp4", out / "clip-2.mp4", out / "clip.mkv"]
     with pytest.raises(UserError, match=r"-o .*b\.mp4 is one video, but there are 3 inputs; give -o a folder"):
         targets(clips, tmp_path / "b.mp4")
+
+
+def test_the_suffixes_of_pictures_are_those_of_pictures():
+    assert module._PICTURES == SUFFIXES  # said twice: that of pictures comes with torch
