@@ -17,7 +17,7 @@ def test_it_paints_what_the_network_paints(make_model):
     model = make_model(low=0.8, high=1.3, styles=2)
     data = pt2_bytes(model, {"licence": "CC0"})
     found = compare(model, painter(data))
-    assert found.paintings == 26
+    assert found.paintings == 27
     assert found.largest < LIMIT
     texts = {"licence": ""}
     program = torch.export.load(io.BytesIO(data), extra_files=texts)
