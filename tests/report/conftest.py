@@ -127,6 +127,10 @@ def sweep_files(tmp_path: Path, model_bytes: bytes) -> SweepFiles:
 @pytest.fixture
 def whole_sweep(sweep_files: SweepFiles) -> Path:
     """3 ranges x 2 layer selections x 2 seeds, and one job that failed."""
+    return write_whole_sweep(sweep_files)
+
+
+def write_whole_sweep(sweep_files: SweepFiles) -> Path:
     for stroke in ERRORS:
         for layers in LAYERS:
             for seed in (0, 1):

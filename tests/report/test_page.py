@@ -10,7 +10,7 @@ import pytest
 
 from brushnet import cli, images
 from tests.browser import chromium
-from tests.report.conftest import ERRORS, LAYERS
+from tests.report.conftest import ERRORS, LAYERS, SweepFiles, write_whole_sweep
 
 BUILT_WITHIN_S, LOADED_WITHIN_S = 60.0, 3.0
 WINDOW = {"width": 1280, "height": 900}
@@ -21,10 +21,12 @@ def browser() -> Iterator[Any]:
     yield from chromium()
 
 
-@pytest.fixture
-def written(whole_sweep: Path) -> Path:
-    assert cli.main(["report", str(whole_sweep), "--no-baselines"]) == 0
-    return whole_sweep / "report" / "index.html"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, model_bytes: bytes) -> Path:
+    """One page for all tests: each opens it anew and none writes to it."""
+    sweep = write_whole_sweep(SweepFiles(tmp_path_factory.mktemp("page") / "my sweep", model_bytes))
+    assert cli.main(["report", str(sweep), "--no-baselines"]) == 0
+    return sweep / "report" / "index.html"
 
 
 class Watched:
