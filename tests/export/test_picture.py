@@ -1,5 +1,7 @@
 """The ONNX graph paints what the model paints, whatever is asked for."""
 
+import functools
+
 import numpy as np
 import onnx
 import pytest
@@ -15,7 +17,8 @@ GREY = 1 / 255
 
 @pytest.fixture
 def off(photo):
-    """Largest difference from the model, in [0, 1]."""
+    """Largest difference from the model, in [0, 1]. A file is opened once, for pictures of all sizes."""
+    opened = functools.cache(painter)
 
     def off(model, size=(50, 70), stroke=1.0, *, strength=1.0, style=None, batch=1, data=None):
         picture = images.resize(photo[:batch], *size)
@@ -24,7 +27,7 @@ def off(photo):
         weights = [(style or {}).get(name, 0.0) for name in model.style_names]
         inputs = {"photo": picture, "stroke": scales, "strength": torch.tensor([strength]),
                   "style": torch.tensor([weights])}  # fmt: skip
-        painting = painter(data or onnx_bytes(model, {}))({key: each.float().numpy() for key, each in inputs.items()})
+        painting = opened(data or onnx_bytes(model, {}))({key: each.float().numpy() for key, each in inputs.items()})
         assert painting.shape == tuple(expected.shape)
         return np.abs(painting - expected.numpy()).max()
 
