@@ -12,7 +12,8 @@ _HYDRA = re.compile(r"[+~]*hydra[./@]|[+~]*hydra=")
 
 def repaired(loader: Any, overrides: Sequence[str], *, sweep: bool = False) -> list[str]:
     """Overrides that Hydra understands. ConfigError names the first unknown option, group or group value."""
-    ready = [_repaired(loader, text) for text in overrides]
+    groups = loader.list_groups("") if overrides else []  # once: Hydra copies all its configuration to tell
+    ready = [_repaired(loader, groups, text) for text in overrides]
     for text in ready if not sweep else ():
         if _parse(text).is_sweep_override():
             key, _, value = text.partition("=")
@@ -25,7 +26,7 @@ def keys(overrides: Sequence[str]) -> list[str]:
     return [text.split("=", 1)[0].lstrip("+~").split("@")[0] for text in overrides]
 
 
-def _repaired(loader: Any, text: str) -> str:
+def _repaired(loader: Any, groups: Sequence[str], text: str) -> str:
     key, equals, value = text.partition("=")
     if key in ("hydra.run.dir", "hydra.sweep.dir") and not _parses(text):
         return f"{key}={quote(value)}"
@@ -35,12 +36,12 @@ def _repaired(loader: Any, text: str) -> str:
         raise ConfigError(f"overrides are written option=value, got {text}{nearest(text, ['--help', *types_by_key()])}")
     if key[0] in "+~":
         raise ConfigError(f"options can be set but neither added nor removed, got {text}; write {text.lstrip('+~')}")
-    if key.split("@")[0] in loader.list_groups(""):
+    if key.split("@")[0] in groups:
         _check_group(loader, key.split("@")[0], value)
         return text
     kind = types_by_key().get(re.sub(r"(?<=_layers)\.\d+(\.\w+)?$|(?<=files)\.\d+$", "", key))
     if kind is None:
-        raise ConfigError(_unknown(loader, key))
+        raise ConfigError(_unknown(groups, key))
     text = _quoted_list(key, value) if key == "style.files" else text
     return f"{key}={quote(value)}" if kind.startswith("str") and not _parses(text) else _parsed(text)
 
@@ -59,8 +60,8 @@ def _swept(value: str) -> list[str]:
     return [each.strip() for each in re.sub(r"^choice\((.*)\)$", r"\1", value).split(",")]
 
 
-def _unknown(loader: Any, key: str) -> str:
-    group = nearest(key, loader.list_groups("")) if "." not in key else ""
+def _unknown(groups: Sequence[str], key: str) -> str:
+    group = nearest(key, groups) if "." not in key else ""
     return f"unknown option {key}{group}" if group else unknown_option(key)
 
 
