@@ -1,5 +1,6 @@
 """Small things to train with: a loss network of three convolutions, a painting with clear strokes, photos."""
 
+import gc
 import logging
 import os
 import tempfile
@@ -18,6 +19,12 @@ from brushnet.strokes import Painting
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "brushnet-hypothesis"))
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_finish() -> None:
+    """Libraries and thousands of tests are there to stay: looking for garbage among them again and again takes time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -362,7 +362,7 @@ def test_every_check_runs_and_the_last_line_is_that_of_pytest(repository, script
     done = repository.run(script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     checks = [" ".join(call) for call in repository.calls() if call[0] in ("ruff", "mypy", "pytest")]
-    assert checks == ["ruff check", "ruff format --check", "mypy", "pytest -n 2"]
+    assert checks == ["ruff check", "ruff format --check", "mypy", "pytest -n 2 --dist=worksteal"]
     assert done.stdout.splitlines()[-1] == "output of pytest"
 
 
@@ -381,7 +381,8 @@ def test_failing_tests_fail(repository):
 
 def test_pytest_gets_the_arguments_and_slow_tests_when_asked(repository):
     repository.run("scripts/test", "tests/test_seeds.py", "--slow", "-k", "two words")
-    assert repository.calls("pytest") == [["pytest", "-n", "2", "tests/test_seeds.py", "-m", "", "-k", "two words"]]
+    given = ["tests/test_seeds.py", "-m", "", "-k", "two words"]
+    assert repository.calls("pytest") == [["pytest", "-n", "2", "--dist=worksteal", *given]]
 
 
 def test_every_requirement_is_pinned_within_its_range():
