@@ -27,6 +27,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # or a library that counts what it has lent says at the end that it leaks
+
+
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     """Hydra replaces pytest's handlers with those of a run, whose log is soon in a folder that is gone."""

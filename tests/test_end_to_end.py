@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import brushnet
-from brushnet import images
+from brushnet import cli, images
 from brushnet.config.saved import command_of
 from brushnet.training.metrics_csv import MetricsCsv
 
@@ -53,21 +53,23 @@ def test_training_on_the_embedded_defaults_needs_nothing_from_outside(trained):
     assert brushnet.load(trained).style_names == ("painted-small",)
 
 
-@pytest.mark.parametrize("size", [(1, 60), (37, 53), (131, 64)])
-def test_stylize_keeps_odd_sizes(trained, tmp_path, size):
-    images.write(torch.rand(1, 3, *size), tmp_path / "photo.png")
-    done = brushnet_command("stylize", str(trained), "photo.png", "-o", "out.png", "--stroke", "0.5", folder=tmp_path)
+def test_stylize_keeps_odd_sizes(trained, tmp_path):
+    sizes = {"line": (1, 60), "small": (37, 53), "tall": (131, 64)}
+    for name, size in sizes.items():
+        images.write(torch.rand(1, 3, *size), tmp_path / "photos" / f"{name}.png")
+    done = brushnet_command("stylize", str(trained), "photos", "-o", "out", "--stroke", "0.5", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert images.read(tmp_path / "out.png").shape == (1, 3, *size)
+    painted = {path.stem: images.read(path).shape for path in (tmp_path / "out").iterdir()}
+    assert painted == {name: (1, 3, *size) for name, size in sizes.items()}
 
 
-def test_several_strokes_give_a_picture_each_and_a_sheet(trained, tmp_path):
-    done = brushnet_command("stylize", str(trained), "sample:cat", "-o", "out", "--strokes", "0.5,1", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"cat_s0.50.jpg", "cat_s1.00.jpg", "sheet.jpg"}
+def test_several_strokes_give_a_picture_each_and_a_sheet(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["stylize", str(trained), "sample:cat", "-o", "out", "--strokes", "0.5,1"]) == 0
+    assert {path.name for path in Path("out").iterdir()} == {"cat_s0.50.jpg", "cat_s1.00.jpg", "sheet.jpg"}
 
 
-def test_training_goes_on_from_the_command_line(trained):
+def test_training_goes_on_from_the_command_line(trained, monkeypatch, capsys):
     done = brushnet_command("train", "resume=run", "trainer.max_steps=6", folder=trained.parent)
     assert done.returncode == 0, done.stderr
     summary = brushnet.load(trained).meta.training
@@ -75,9 +77,9 @@ def test_training_goes_on_from_the_command_line(trained):
     began, goes_on = summary["command"].split(" ; ")
     assert shlex.split(began) == ["brushnet", "train", *SMALL, "hydra.run.dir=run"]
     assert goes_on == "brushnet train resume=run trainer.max_steps=6"
-    finished = brushnet_command("train", "resume=run", folder=trained.parent)
-    assert finished.returncode == 0
-    assert "is finished: 6 of 6 steps are trained" in finished.stderr
+    monkeypatch.chdir(trained.parent)
+    assert cli.main(["train", "resume=run"]) == 0
+    assert "is finished: 6 of 6 steps are trained" in capsys.readouterr().err
 
 
 def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path):
