@@ -64,7 +64,7 @@ def train(
         check_format(resume_from)
     base = build_base(cfg, resume_from=resume_from, given=given)
     origin = build_origin(cfg, resume_from=resume_from)
-    stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
+    stroke = build_stroke(cfg)
     paintings = build_paintings(cfg, stroke, kept=base.style_names if base else ())
     cfg.lossnet.weights = choose(cfg.lossnet.weights, arch=cfg.lossnet.arch)  # saved: a resume must not choose anew
     lossnet = build_lossnet(cfg)
@@ -216,6 +216,10 @@ def check_identity(found: Identity, *, resume_from: Path) -> None:
         log.info("changed since the run was stopped: %s", change)
 
 
+def build_stroke(cfg: Config) -> StrokeRange:
+    return StrokeRange(**asdict(cfg.stroke))
+
+
 def build_paintings(cfg: Config, stroke: StrokeRange, *, kept: Collection[str] = ()) -> list[Painting]:
     """Each under a name of its own, different from those of the styles that are `kept`."""
     count, most = len(kept) + len(cfg.style.files), NET_LIMITS["styles"]
@@ -277,11 +281,8 @@ def _resolve_samples(paths: str) -> str:
 def build_net(cfg: Config) -> ResidualTransformer:
     with seeds.torch_seeded(cfg.seed, "net"):
         return ResidualTransformer(
-            width=cfg.net.width,
-            blocks=cfg.net.blocks,
-            stroke_embedding=cfg.net.stroke_embedding,
+            **asdict(cfg.net),
             styles=len(cfg.style.files),
-            trunk=cfg.net.trunk,
         )
 
 

@@ -18,13 +18,16 @@ if TYPE_CHECKING:  # torch takes seconds, and whoever only asks what a model is 
 
     from brushnet.nets import ResidualTransformer
 
-FORMAT = 2  # raised when an older brushnet could no longer read a file, or would read it wrongly
+FORMAT = 3  # raised when an older brushnet could no longer read a file, or would read it wrongly
 KEY = "brushnet"  # under which the JSON lies in the safetensors metadata and in a checkpoint
 TRUNKS = ("scaled", "plain")
+ENDS = ("full", "patch")
 STROKE_MODES = ("conditioned", "mixed", "fixed")
 
 LARGEST_JSON_CHARS = 1_000_000
 NET_LIMITS = {"width": 256, "blocks": 64, "stroke_embedding": 1024, "styles": 4096}
+NET_SHAPE = (*NET_LIMITS, "trunk", "trunk_px", "ends")
+TRUNK_PX_LIMITS = (2.0, 32.0)
 STROKE_LIMITS = (1 / 64, 64.0)
 REFERENCE_LIMITS_PX = (16, 16384)
 
@@ -38,6 +41,8 @@ class ModelMeta:
     stroke_embedding: int
     styles: int
     trunk: str
+    trunk_px: float
+    ends: str
     stroke_mode: str
     stroke_min: float
     stroke_max: float
@@ -63,10 +68,8 @@ class ModelMeta:
         from brushnet.nets import ResidualTransformer
 
         assert isinstance(net, ResidualTransformer)
-        shape = {name: getattr(net, name) for name in NET_LIMITS}
         return cls(
-            **shape,
-            trunk=net.trunk,
+            **{name: getattr(net, name) for name in NET_SHAPE},
             stroke_mode=stroke_mode,
             stroke_min=float(stroke_min),
             stroke_max=float(stroke_max),
@@ -79,7 +82,7 @@ class ModelMeta:
         """A fresh network of this shape (on the device that is torch's default at the call)."""
         from brushnet.nets import ResidualTransformer
 
-        return ResidualTransformer(**{name: getattr(self, name) for name in NET_LIMITS}, trunk=self.trunk)
+        return ResidualTransformer(**{name: getattr(self, name) for name in NET_SHAPE})
 
     def blank_net(self) -> "ResidualTransformer":
         """A network of this shape without memory: to ask for names and shapes, and to be given weights.
@@ -105,7 +108,7 @@ class ModelMeta:
         content = {
             "format": FORMAT,
             "version": self.version,
-            "net": {name: getattr(self, name) for name in NET_LIMITS} | {"trunk": self.trunk},
+            "net": {name: getattr(self, name) for name in NET_SHAPE},
             "stroke": {"mode": self.stroke_mode, "min": self.stroke_min, "max": self.stroke_max},
             "reference_px": self.reference_px,
             "style_names": list(self.style_names),
@@ -124,7 +127,10 @@ class ModelMeta:
         number = _checked_format(fields)
         net, stroke = fields.group("net"), fields.group("stroke")
         shape = {name: net.integer(name, 1, largest) for name, largest in NET_LIMITS.items()}
-        trunk = net.choice("trunk", TRUNKS) if number > 1 else "plain"  # format 1 knew no other
+        # Earlier formats knew no other.
+        trunk = net.choice("trunk", TRUNKS) if number > 1 else "plain"
+        trunk_px = net.number("trunk_px", *TRUNK_PX_LIMITS) if number > 2 else 4.0
+        ends = net.choice("ends", ENDS) if number > 2 else "full"
         mode = stroke.choice("mode", STROKE_MODES)
         low, high = stroke.number("min", *STROKE_LIMITS), stroke.number("max", *STROKE_LIMITS)
         if low > high or (mode == "fixed") != (low == high):
@@ -133,6 +139,8 @@ class ModelMeta:
         return cls(
             **shape,
             trunk=trunk,
+            trunk_px=trunk_px,
+            ends=ends,
             stroke_mode=mode,
             stroke_min=low,
             stroke_max=high,

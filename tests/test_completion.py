@@ -40,7 +40,7 @@ def test_each_shell_accepts_its_script(shell, tmp_path):
         ("brushnet train trainer.max_s", ["trainer.max_steps="]),
         ("brushnet train seed=1 stroke.mo", ["stroke.mode="]),
         ("brushnet train stroke.mode=f", ["fixed"]),
-        ("brushnet train net=", ["johnson", "slim"]),
+        ("brushnet train net=", ["johnson", "quick", "slim"]),
         ("brushnet train trainer.compile=t", ["true"]),
         ("brushnet shards p", ["pack"]),
         ("brushnet baseline f", ["features"]),

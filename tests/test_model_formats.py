@@ -42,7 +42,7 @@ def test_a_checkpoint_of_format_1_paints_as_it_did(tmp_path):
 def test_saved_again_it_is_a_file_of_today(tmp_path):
     old = models.load(OLD)
     models.save(tmp_path / "new.safetensors", old.net, old.meta)
-    assert header(tmp_path / "new.safetensors")["format"] == 2
+    assert header(tmp_path / "new.safetensors")["format"] == 3
     check_paints_as_it_did(models.load(tmp_path / "new.safetensors"))
 
 

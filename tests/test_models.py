@@ -151,13 +151,13 @@ class TestWhatTrainingMayWrite:
         assert ModelMeta.from_json(meta.to_json(), source="FILE") == meta
         assert meta.style_names == ("a-3", "a", "a-3-3", "b__[2J", "painting", "c" * 150)
 
-    @pytest.mark.parametrize("trunk", ["scaled", "plain"])
-    def test_the_kind_of_trunk_is_kept(self, trunk):
-        net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8, trunk=trunk)
+    @pytest.mark.parametrize("shape", [{}, {"trunk": "plain"}, {"ends": "patch", "trunk_px": 5.5}], ids=str)
+    def test_the_shape_of_the_network_is_kept(self, shape):
+        net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8, **shape)
         meta = ModelMeta.of(net, stroke_mode="fixed", stroke_min=1, stroke_max=1, reference_px=64, style_names=["a"])
         again = ModelMeta.from_json(meta.to_json(), source="FILE")
         assert again.build_net().load_state_dict(net.state_dict())
-        assert again.build_net().trunk == trunk
+        assert {name: getattr(again.build_net(), name) for name in shape} == shape
 
     def test_an_unknown_trunk_is_refused(self):
         net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8)
@@ -171,11 +171,12 @@ class TestWhatTrainingMayWrite:
         def limit(options, name):
             return getattr(options.__dataclass_fields__[name].metadata["rule"], end)
 
-        net = {name: limit(schema.NetOptions, name) for name in ["width", "blocks", "stroke_embedding"]}
+        net = {name: limit(schema.NetOptions, name) for name in ["width", "blocks", "stroke_embedding", "trunk_px"]}
         meta = ModelMeta(
             **net,
             styles=1,
             trunk="scaled",
+            ends="full",
             stroke_mode="fixed",
             stroke_min=limit(schema.StrokeOptions, "min"),
             stroke_max=limit(schema.StrokeOptions, "max"),
@@ -336,8 +337,8 @@ class TestWhatIsNoModel:
             models.load(path)
 
     def test_newer_format_asks_for_a_newer_brushnet(self, saved):
-        rewrite(saved, lambda content: content.update(format=3, version="9.1"))
-        with pytest.raises(UserError, match=r"written by brushnet 9\.1 in format 3; .* reads formats up to 2"):
+        rewrite(saved, lambda content: content.update(format=4, version="9.1"))
+        with pytest.raises(UserError, match=r"written by brushnet 9\.1 in format 4; .* reads formats up to 3"):
             models.load(saved)
 
     def test_fields_of_a_later_version_are_left_out(self, saved):

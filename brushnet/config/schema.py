@@ -59,6 +59,9 @@ class NetOptions:
     # Figures beside `trunk` in the README: what it takes.
     trunk: str = option("scaled", "resolution of the blocks: scaled with the stroke, or plain, a quarter at any s",
                         choices=("scaled", "plain"))  # fmt: skip
+    trunk_px: float = option(4.0, "photo pixels to a position of a scaled trunk at s = 1", unit="px", min=2, max=32)
+    ends: str = option("full", "full: convolutions at full resolution, as in the paper; patch: from and to patches",
+                       choices=("full", "patch"))  # fmt: skip
 
 
 @dataclass
@@ -104,6 +107,10 @@ class StrokeOptions:
                        choices=("conditioned", "mixed", "fixed"), common=True)  # fmt: skip
     min: float = option(0.35, "smallest stroke scale", unit="s", min=0.05, max=20, common=True)
     max: float = option(2.8, "largest stroke scale", unit="s", min=0.05, max=20, common=True)
+    # A scaled trunk paints the samples of one scale together: as many as trainer.batch_size is one pass a step, and
+    # times trainer.devices all devices take equally long.
+    group: int = option(1, "consecutive samples that share one s", unit="samples", min=1, max=65536)
+    spread: bool = option(False, "scales that cover the range evenly from group to group; off: independent draws")
 
 
 @dataclass

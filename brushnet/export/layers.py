@@ -6,14 +6,12 @@ Shape letters: B batch, C channels in, O channels out, H W feature size, h w siz
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from brushnet.export.graph import Graph, Value
 from brushnet.export.resizing import resize
-from brushnet.nets.condition import EPS
-from brushnet.nets.transformer import Conv
+from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv, enlarging, four_at_a_time
+from brushnet.nets.norm import EPS
 
 
 class Affine(NamedTuple):
@@ -29,39 +27,21 @@ def array(value: Tensor) -> np.ndarray:
 
 
 def conv(feats_BCHW: Value, layer: nn.Module) -> Value:
+    """A convolution of any kind that the network has."""
     assert isinstance(layer, Conv)
-    weight_OCkk, stride = layer.weight, layer.stride[0]
-    padded = _padded(feats_BCHW, layer.kernel_size[0] // 2, "reflect")
-    return _conv(padded, weight_OCkk, layer.bias, stride=stride)
+    px = int(layer.padding[0])
+    if isinstance(layer, EnlargingConv):
+        return _enlarged(_padded(feats_BCHW, 1, "edge"), layer)
+    padded = _padded(feats_BCHW, px, "reflect")
+    if layer.makes_four:
+        return _unfolded(_conv(padded, *four_at_a_time(layer), stride=2), 2)
+    found = _conv(padded, layer.weight, layer.bias, stride=layer.stride[0])
+    return _unfolded(found, layer.factor) if isinstance(layer, SubPixelConv) else found
 
 
-def wide_conv(feats_BCHW: Value, layer: nn.Module) -> Value:
-    """As `conv` (without stride), for a large kernel with few channels out: four pixels at a time.
-
-    The kernel is laid out at each of 2 x 2 offsets in one that is larger by one, so there are four times the channels
-    out of a quarter of the places: 23 % more to multiply, a quarter to gather, and no product with 3 rows.
-    """
-    assert isinstance(layer, Conv)
-    weight_OCkk = layer.weight
-    shifted = [F.pad(weight_OCkk, (x, 1 - x, y, 1 - y)) for y in (0, 1) for x in (0, 1)]
-    padded = _padded(feats_BCHW, layer.kernel_size[0] // 2, "reflect")
-    return _unfolded(_conv(padded, _interleaved(shifted), layer.bias, stride=2, repeat=4))
-
-
-def enlarging_conv(feats_BCHW: Value, layer: nn.Module) -> Value:
-    """`conv` with a kernel of 3 after enlarging twice by nearest neighbours; (B, O, 2 H, 2 W).
-
-    In place of 3 x 3 of the enlarged pixels, of which many are equal, each of four phases sees the 2 x 2 that differ:
-    less than half to multiply. Reflecting the enlarged picture repeats the border of the small one.
-    """
-    assert isinstance(layer, Conv)
-    early = torch.tensor([[1.0, 1, 0], [0, 0, 1]])  # of rows 2 i - 1, to which pixels i - 1 and i give
-    late = torch.tensor([[1.0, 0, 0], [0, 1, 1]])  # of rows 2 i
-    phases = [torch.einsum("ockl,yk,xl->ocyx", layer.weight, y, x) for y in (early, late) for x in (early, late)]
-    padded = _padded(feats_BCHW, 1, "edge")
-    doubled = _unfolded(_conv(padded, _interleaved(phases), layer.bias, repeat=4))
-    graph = feats_BCHW.graph
-    starts, ends, axes = (graph.constant(values, np.int64) for values in ([1, 1], [-1, -1], [2, 3]))
+def _enlarged(padded: Value, layer: EnlargingConv) -> Value:
+    doubled = _unfolded(_conv(padded, *enlarging(layer)), 2)
+    starts, ends, axes = (padded.graph.constant(values, np.int64) for values in ([1, 1], [-1, -1], [2, 3]))
     return doubled.op("Slice", starts, ends, axes)
 
 
@@ -74,13 +54,11 @@ def normed(feats_BCHW: Value, affine: Affine, *, of_map: bool) -> Value:
     return plain * resize(affine.scale, size) + resize(affine.shift, size)
 
 
-def _conv(padded: Value, weight_OCkk: Tensor, bias: Tensor | None, *, stride: int = 1, repeat: int = 1) -> Value:
-    assert bias is not None
+def _conv(padded: Value, weight_OCkk: Tensor, bias_O: Tensor | None, *, stride: int = 1) -> Value:
+    assert bias_O is not None
     graph: Graph = padded.graph
-    weight = graph.constant(array(weight_OCkk), name="weight")
-    kernel = list(weight_OCkk.shape[2:])
-    constants = [weight, graph.constant(array(bias.repeat_interleave(repeat)), name="bias")]
-    return padded.op("Conv", *constants, kernel_shape=kernel, strides=[stride, stride])
+    constants = [graph.constant(array(weight_OCkk), name="weight"), graph.constant(array(bias_O), name="bias")]
+    return padded.op("Conv", *constants, kernel_shape=list(weight_OCkk.shape[2:]), strides=[stride, stride])
 
 
 def _padded(feats_BCHW: Value, px: int, mode: str) -> Value:
@@ -88,10 +66,5 @@ def _padded(feats_BCHW: Value, px: int, mode: str) -> Value:
     return feats_BCHW.op("Pad", sides, mode=mode)
 
 
-def _interleaved(phases_OCkk: list[Tensor]) -> Tensor:
-    """(4 O, C, k, k), the phases of a channel side by side."""
-    return torch.stack(phases_OCkk, dim=1).flatten(0, 1)
-
-
-def _unfolded(feats: Value) -> Value:
-    return feats.op("DepthToSpace", blocksize=2, mode="CRD")
+def _unfolded(feats: Value, factor: int) -> Value:
+    return feats.op("DepthToSpace", blocksize=factor, mode="CRD")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from brushnet.export.graph import Graph, Value
-from brushnet.export.layers import Affine, array, conv, enlarging_conv, normed, wide_conv
+from brushnet.export.layers import Affine, array, conv, normed
 from brushnet.export.resizing import resize
 from brushnet.nets import ResidualTransformer, condition, transformer
 
@@ -42,21 +42,17 @@ class Network:
             feats = self._with_brushes(feats, log2_stroke_11hw)
         else:
             feats = self._with_brush(feats, log2_stroke_11hw)
-        painting = self._decode(feats, [affines[norm] for norm in self.tail], of_map=of_map)
-        if not of_map:  # a map varies, and what is painted with it is not flat but before the first norm
-            painting = self._flat_or(photo_B3HW, affines[self.tail[-1]], painting)
+        painting = self._decode(feats, photo_B3HW, [affines[norm] for norm in self.tail], of_map=of_map)
         return self._cropped(painting, size_2)
 
-    def _flat_or(self, photo_B3HW: Value, last: Affine, painting: Value) -> Value:
-        """Of a photo of one colour the painting is known: every norm layer gives its shift.
+    def _flat_or(self, photo_B3HW: Value, last: Affine, feats: Value) -> Value:
+        """Of a photo of one colour the last features are known: every norm layer gives its shift.
 
-        Computed through all layers it would be noise: a norm enlarges differences by up to 316, and the same numbers
+        Computed through all layers they would be noise: a norm enlarges differences by up to 316, and the same numbers
         are rounded differently from place to place, in torch too wherever it resizes.
         """
-        flat = self._flat(photo_B3HW)
-        feats_1C11 = last.shift.op("Relu").op("Reshape", self._int([1, -1, 1, 1]))
-        colour = self._point_conv(feats_1C11, self.net.last).op("Sigmoid")
-        return flat.op("Where", colour, painting, dtype=np.float32)
+        flat_1C11 = last.shift.op("Relu").op("Reshape", self._int([1, -1, 1, 1]))
+        return self._flat(photo_B3HW).op("Where", flat_1C11, feats, dtype=np.float32)
 
     def _flat(self, photo_B3HW: Value) -> Value:
         """Which photos are of one colour, bool (B, 1, 1, 1)."""
@@ -71,20 +67,23 @@ class Network:
             feats = feats + normed(conv(inner, layers[place + 1]), affines[place + 1], of_map=of_map)
         return feats
 
-    def _decode(self, feats: Value, affines: Sequence[Affine], *, of_map: bool) -> Value:
+    def _decode(self, feats: Value, photo_B3HW: Value, affines: Sequence[Affine], *, of_map: bool) -> Value:
         count = len(self.net.sharpen)
         feats = self._blocks(feats, self.net.sharpen, affines[:count], of_map=of_map)
         for layer, affine in zip(self.net.up, affines[count:], strict=True):
-            feats = normed(enlarging_conv(feats, layer), affine, of_map=of_map).op("Relu")
-        return wide_conv(feats, self.net.last).op("Sigmoid")
+            feats = normed(conv(feats, layer), affine, of_map=of_map).op("Relu")
+        if not of_map:  # a map varies, and what is painted with it is not flat but before the first norm
+            feats = self._flat_or(photo_B3HW, affines[-1], feats)
+        return conv(feats, self.net.last).op("Sigmoid")
 
     def _with_brush(self, feats: Value, octaves_1111: Value) -> Value:
         """The residual blocks at the resolution of one stroke scale, and back."""
         affines = self._affines(octaves_1111, self.trunk, of_map=False)
         size_2 = feats.size()
         # In double precision, as the network has it from Python: a size that is rounded otherwise is another painting.
-        zoom = self.graph.constant([2.0]).op("Pow", octaves_1111.cast(np.float64).op("Reshape", self._int([1])))
-        sides = (size_2.cast(np.float64) / zoom.at_least(transformer.FINEST)).op("Round")
+        scale = self.graph.constant([2.0]).op("Pow", octaves_1111.cast(np.float64).op("Reshape", self._int([1])))
+        zoom = scale.at_least(transformer.FINEST) * (self.net.trunk_px / transformer.STRIDE)
+        sides = (size_2.cast(np.float64) / zoom).op("Round")
         small = resize(feats, sides.at_least(transformer.SMALLEST_TRUNK_PX).cast(np.int64))
         return resize(self._blocks(small, self.net.residual, affines, of_map=False), size_2)
 

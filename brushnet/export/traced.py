@@ -20,7 +20,7 @@ from brushnet.inference.finish import STRONGEST
 from brushnet.inference.strength import LAYOUT_PX
 from brushnet.models import StyleModel
 from brushnet.nets import transformer
-from brushnet.nets.condition import EPS, FLAT_VARIANCE, feature_moments
+from brushnet.nets.norm import EPS, FLAT_VARIANCE, feature_moments
 
 Size = tuple[int, int]  # height and width; symbols while tracing
 Affine = tuple[Tensor, Tensor]
@@ -54,14 +54,16 @@ class Painter(nn.Module):
         feats = _padded(photo) - 0.5
         for conv, affine in zip(self.net.down, head, strict=True):
             feats = F.relu(_normed(conv(feats), affine, of_map=self.told))
-        if self.net.trunk == "plain" or not self.told:  # at s = 1 a scaled trunk is a plain one
+        zoom = self.net.trunk_zoom(0.0)
+        if self.net.trunk == "plain" or (not self.told and zoom == 1):
             feats = _blocks(feats, self.net.residual, trunk, of_map=self.told)
+        elif not self.told:
+            feats = self._at_zoom(feats, torch.tensor(zoom), trunk)
         else:
             feats = self._with_brushes(feats, octaves_11hw, weights_1K)
         feats = _blocks(feats, self.net.sharpen, tail[: len(self.net.sharpen)], of_map=self.told)
         for conv, affine in zip(self.net.up, tail[len(self.net.sharpen) :], strict=True):
-            enlarged = F.interpolate(feats, scale_factor=2.0, mode="nearest")
-            feats = F.relu(_normed(conv(enlarged), affine, of_map=self.told))
+            feats = F.relu(_normed(conv(feats), affine, of_map=self.told))
         return _picked(torch.sigmoid(self.net.last(feats)), torch.arange(height), torch.arange(width))
 
     def _with_brushes(self, feats: Tensor, octaves_11hw: Tensor, weights_1K: Tensor) -> Tensor:
@@ -72,17 +74,21 @@ class Painter(nn.Module):
         size = feats.shape[-2], feats.shape[-1]
         numbers = torch.arange(self._most_brushes())
         octaves = low + span * numbers / steps.clamp_min(1)
-        zooms = torch.where(numbers <= steps, octaves.exp2().clamp_min(transformer.FINEST), math.inf)
+        coarse = octaves.exp2().clamp_min(transformer.FINEST) * (self.net.trunk_px / transformer.STRIDE)
+        zooms = torch.where(numbers <= steps, coarse, math.inf)
         affines = self.net._split(self.net.condition(octaves.float().view(-1, 1, 1, 1), weights_1K))[1]
         shares_1Nhw = (1 - (place_11hw - numbers.view(1, -1, 1, 1)).abs()).clamp_min(0)
         shares = _resize(shares_1Nhw, size).split(1, dim=1)
         painted = torch.zeros_like(feats)
         for number, share in enumerate(shares):
             own = [(scale[number], shift[number]) for scale, shift in affines]
-            small = _known([_scalar(side) / zooms[number] for side in size], at_least=transformer.SMALLEST_TRUNK_PX)
-            of_brush = _blocks(_resize(feats, small), self.net.residual, own, of_map=False)
-            painted = painted + _resize(of_brush, size) * share
+            painted = painted + self._at_zoom(feats, zooms[number], own) * share
         return painted
+
+    def _at_zoom(self, feats: Tensor, zoom: Tensor, affines: Sequence[Affine]) -> Tensor:
+        size = feats.shape[-2], feats.shape[-1]
+        small = _known([_scalar(side) / zoom for side in size], at_least=transformer.SMALLEST_TRUNK_PX)
+        return _resize(_blocks(_resize(feats, small), self.net.residual, affines, of_map=False), size)
 
     def _most_brushes(self) -> int:
         octaves = math.log2(self.high / self.low)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
 from brushnet.nets.rows import (
     Affine,
     Convolved,
@@ -27,10 +28,10 @@ from brushnet.nets.rows import (
     Pointwise,
     Resized,
     Rows,
+    Shuffled,
     Spilled,
 )
 from brushnet.nets.transformer import (
-    FINEST,
     SMALLEST_PX,
     SMALLEST_TRUNK_PX,
     STRIDE,
@@ -66,9 +67,9 @@ def _encode(net: ResidualTransformer, photo: Rows, affines: list[Affine], passes
     height, width = (max(SMALLEST_PX, side + -side % STRIDE) for side in (photo.height, photo.width))
     feats: Rows = Pointwise(lambda band: band - 0.5, Padded(photo, height, width))
     for conv, affine in zip(net.down[:-1], affines, strict=False):
-        raw = Convolved(feats, _conv(conv))
+        raw = _convolved(feats, conv)
         feats = Normed(raw, affine, passes.moments(raw), F.relu_)
-    spilled = passes.spill(Convolved(feats, _conv(net.down[-1])))
+    spilled = passes.spill(_convolved(feats, net.down[-1]))
     return Normed(spilled, affines[-1], spilled.moments, F.relu_)
 
 
@@ -78,10 +79,10 @@ def _blocks(x: Spilled, convs: Iterable[nn.Module], affines: list[Affine], passe
     raw: Spilled | None = None
     layers = iter(zip(convs, affines, strict=True))
     for conv, affine in layers:
-        raw = passes.spill(Convolved(feats, _conv(conv)), over=raw)
+        raw = passes.spill(_convolved(feats, conv), over=raw)
         inner = Normed(raw, affine, raw.moments, F.relu_)
         conv, affine = next(layers)
-        raw = passes.spill(Convolved(inner, _conv(conv)), over=raw)
+        raw = passes.spill(_convolved(inner, conv), over=raw)
         feats = Kept(Pointwise(torch.add, x, Normed(raw, affine, raw.moments)), x)
     # Read more than once from here on: adding again to what was kept would be wrong.
     return feats.source if isinstance(feats, Kept) else feats
@@ -97,7 +98,7 @@ def _scaled_trunk(
 ) -> Rows:
     together: Spilled | None = None
     for brush in brushes(log2_stroke_11hw, 1):
-        zoom = max(FINEST, 2.0**brush.octaves)
+        zoom = net.trunk_zoom(brush.octaves)
         height, width = (max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in (feats.height, feats.width))
         if brush.share is not None:
             own = log2_stroke_11hw.new_full((1, 1, 1, 1), brush.octaves)
@@ -120,11 +121,15 @@ def _decode(net: ResidualTransformer, feats: Rows, affines: list[Affine], passes
         del feats
         feats = _blocks(spilled, net.sharpen, affines[:count], passes)
     for conv, affine in zip(net.up, affines[count:], strict=True):
-        raw = Convolved(Enlarged(feats), _conv(conv))
+        raw = _convolved(feats, conv)
         feats = Normed(raw, affine, passes.moments(raw), F.relu_)
-    return Pointwise(torch.sigmoid, Convolved(feats, _conv(net.last)))
+    return Pointwise(torch.sigmoid, _convolved(feats, net.last))
 
 
-def _conv(module: nn.Module) -> nn.Conv2d:
-    assert isinstance(module, nn.Conv2d)
-    return module
+def _convolved(feats: Rows, layer: nn.Module) -> Rows:
+    assert isinstance(layer, Conv)
+    if isinstance(layer, EnlargingConv):
+        return Convolved(Enlarged(feats), layer)
+    if isinstance(layer, SubPixelConv):
+        return Shuffled(Convolved(feats, layer), layer.factor)
+    return Convolved(feats, layer)

@@ -5,34 +5,12 @@ styles (paintings), n those of them that a sample mixes, E embedding, A affine v
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Moments = tuple[Tensor, Tensor]  # mean and variance of the features, each (B or 1, C, 1, 1)
-
 FREQUENCIES = 4
-EPS = 1e-5  # added to a variance before its root is taken
-FLAT_VARIANCE = 1e-10  # of what is the same all over but for rounding
-
-
-class Carried(NamedTuple):
-    """Moments of consecutive frames: a mean over those of the batch and those that the frame before it was given.
-
-    So that statistics can be held over a video's time in one pass: `shares`, (B, 1 + B), say how much of `before`
-    (each 1, C, 1, 1) and of each frame's own counts for each frame; rows sum to 1.
-    """
-
-    before: Moments
-    shares: Tensor
-
-    def with_own(self, own: Moments) -> Moments:
-        mean, var = (
-            torch.einsum("bf,fcij->bcij", self.shares, torch.cat(pair)) for pair in zip(self.before, own, strict=True)
-        )
-        return mean, var
 
 
 def fourier_octaves(log2_stroke_B1hw: Tensor) -> Tensor:
@@ -118,31 +96,3 @@ def _mixed(style_weights_BK: Tensor) -> tuple[Tensor, Tensor]:
     if most > 1 and not torch.compiler.is_compiling():
         most = max(1, int((style_weights_BK != 0).sum(dim=1).max()))
     return style_weights_BK.topk(most, dim=1)
-
-
-def feature_moments(feats_BCHW: Tensor) -> Moments:
-    """Mean and variance over the positions of each sample, float32 whatever the features' precision."""
-    var, mean = torch.var_mean(feats_BCHW.float(), dim=(2, 3), keepdim=True, correction=0)
-    return mean, var
-
-
-def conditional_instance_norm(
-    feats_BCHW: Tensor, affine: tuple[Tensor, Tensor], *, moments: Moments | None = None, eps: float = EPS
-) -> Tensor:
-    """Instance norm (Ulyanov et al. 2016) with a scale and shift from outside (Dumoulin et al. 2017, section 2.2).
-
-    With `moments` the statistics come from outside too, so that a tile can be normalised by the whole picture's.
-
-    Features that are the same all over give the shift: else their rounding, enlarged by 316 at each norm layer, would
-    become a painting of noise. A black frame of a video is such a picture.
-    """
-    mean, var = feature_moments(feats_BCHW) if moments is None else moments
-    scale, shift = (_fit_map(value, feats_BCHW.shape[-2:]) for value in affine)
-    gain = scale * torch.where(var < FLAT_VARIANCE, 0, (var + eps).rsqrt())
-    return torch.addcmul((shift - mean * gain).to(feats_BCHW.dtype), feats_BCHW, gain.to(feats_BCHW.dtype))
-
-
-def _fit_map(value_BChw: Tensor, size: torch.Size) -> Tensor:
-    if value_BChw.shape[-2:] == (1, 1):
-        return value_BChw  # broadcasts
-    return F.interpolate(value_BChw, size=tuple(size), mode="bilinear", align_corners=False)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brushnet.nets.condition import Moments, conditional_instance_norm
+from brushnet.nets.norm import Moments, conditional_instance_norm
 
 Affine = tuple[Tensor, Tensor]
 
@@ -109,7 +109,8 @@ class Convolved:
     """A convolution with reflect padding that keeps the size, before its stride."""
 
     def __init__(self, source: Rows, conv: nn.Conv2d):
-        self.source, self.conv, self.stride, self.pad = source, conv, conv.stride[0], conv.kernel_size[0] // 2
+        self.source, self.conv, self.stride = source, conv, conv.stride[0]
+        self.kernel, self.pad = conv.kernel_size[0], int(conv.padding[0])
         self.channels = conv.out_channels
         self.height, self.width = (math.ceil(side / self.stride) for side in (source.height, source.width))
         self.row_bytes = self.stride * (source.row_bytes + 2 * _bytes(source)) + 2 * _bytes(self)
@@ -117,7 +118,8 @@ class Convolved:
         self.window = _Window(source)
 
     def read(self, top: int, bottom: int) -> Tensor:
-        first, end = top * self.stride - self.pad, (bottom - 1) * self.stride + self.pad + 1
+        first = top * self.stride - self.pad
+        end = (bottom - 1) * self.stride - self.pad + self.kernel
         low, high = max(first, 0), min(end, self.source.height)
         band = self.window.read(low, high, anew=top == 0)
         if (low, high) != (first, end):
@@ -140,6 +142,22 @@ class Enlarged:
         first = top // 2
         band = self.window.read(first, (bottom + 1) // 2, anew=top == 0)
         return F.interpolate(band, scale_factor=2.0, mode="nearest")[:, :, top - 2 * first : bottom - 2 * first]
+
+
+class Shuffled:
+    """Channels as the `factor` x `factor` pixels of each point."""
+
+    def __init__(self, source: Rows, factor: int):
+        self.source, self.factor, self.channels = source, factor, source.channels // factor**2
+        self.height, self.width = factor * source.height, factor * source.width
+        self.row_bytes, self.row_work = source.row_bytes / factor + 2 * _bytes(self), source.row_work / factor
+        self.window = _Window(source)
+
+    def read(self, top: int, bottom: int) -> Tensor:
+        first = top // self.factor
+        band = self.window.read(first, -(-bottom // self.factor), anew=top == 0)
+        skipped = top - self.factor * first
+        return F.pixel_shuffle(band, self.factor)[:, :, skipped : skipped + bottom - top]
 
 
 class Normed:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brushnet import models
-from brushnet.model_meta import NET_LIMITS, ModelMeta
+from brushnet.model_meta import NET_SHAPE, ModelMeta
 from brushnet.nets import ResidualTransformer
 
 LONGEST_CHARS = 100_000  # of what a base tells of itself: metadata that is too long is not read
@@ -37,8 +37,7 @@ def resumed_base(checkpoint: Path, *, added: int) -> Base:
 def _base(model: models.StyleModel, style_names: tuple[str, ...], added: int, summary: Any) -> Base:
     meta = model.meta
     model.net.add_paintings(added)
-    inherited = {f"net.{name}": getattr(meta, name) for name in NET_LIMITS if name != "styles"}
-    inherited |= {"net.trunk": meta.trunk}
+    inherited = {f"net.{name}": getattr(meta, name) for name in NET_SHAPE if name != "styles"}
     inherited |= {
         "stroke.mode": meta.stroke_mode,
         "stroke.min": meta.stroke_min,

@@ -10,7 +10,7 @@ from typing import Any
 
 from brushnet import models
 from brushnet.errors import UserError
-from brushnet.model_meta import KEY, NET_LIMITS, ModelMeta
+from brushnet.model_meta import KEY, NET_SHAPE, ModelMeta
 from brushnet.nets import ResidualTransformer
 from brushnet.training.run import read_checkpoint
 
@@ -28,7 +28,7 @@ class Origin:
 def open_origin(name: str, *, net: dict[str, Any], stroke_mode: str) -> Origin:
     """An embedded model, a file, a checkpoint (its averaged weights) or a run folder.
 
-    `net` is what the new run's network is to be: its `NET_LIMITS` and trunk. UserError lists all that differs.
+    `net` is what the new run's network is to be: its `NET_SHAPE`. UserError lists all that differs.
     """
     model = models.load(name, device="cpu")
     wrong = _differences(model.meta, net, stroke_mode)
@@ -48,7 +48,7 @@ def resumed_origin(checkpoint: Path) -> Origin:
 
 def _differences(meta: ModelMeta, net: dict[str, Any], stroke_mode: str) -> list[str]:
     wrong = []
-    for name in (*NET_LIMITS, "trunk"):
+    for name in NET_SHAPE:
         before, now = getattr(meta, name), net[name]
         if before != now:
             option = "number of style.files" if name == "styles" else f"net.{name}"

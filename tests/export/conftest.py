@@ -9,13 +9,15 @@ from brushnet.export.graph import Graph
 from brushnet.models import ModelMeta, StyleModel
 from brushnet.nets import ResidualTransformer
 
+NETS = {"scaled": {}, "plain": {"trunk": "plain"}, "patch": {"ends": "patch", "trunk_px": 6.0}}
+
 
 @pytest.fixture
 def make_model():
-    def make(*, mode="conditioned", low=0.35, high=2.8, styles=1, trunk="scaled"):
+    def make(*, mode="conditioned", low=0.35, high=2.8, styles=1, kind="scaled"):
         with torch.random.fork_rng():
             torch.manual_seed(1)
-            net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8, styles=styles, trunk=trunk)
+            net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8, styles=styles, **NETS[kind])
             torch.nn.init.normal_(net.condition.affine.weight, std=0.3)
             torch.nn.init.normal_(net.condition.affine.bias, std=0.3)
         names = [f"painting-{index}" for index in range(styles)]

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
-from brushnet.export.layers import Affine, conv, enlarging_conv, normed, wide_conv
-from brushnet.nets.condition import conditional_instance_norm
-from brushnet.nets.transformer import Conv
+from brushnet.export.layers import Affine, conv, normed
+from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
+from brushnet.nets.norm import conditional_instance_norm
 
 
 @pytest.fixture
@@ -20,21 +19,23 @@ def close(got, expected):
     np.testing.assert_allclose(got, expected.detach().numpy(), atol=2e-5)
 
 
-@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (3, 2), (9, 1)])
-def test_convolution(evaluate, feats, kernel, stride):
-    layer = Conv(5, 7, kernel=kernel, stride=stride)
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: Conv(5, 7),
+        lambda: Conv(5, 7, stride=2),
+        lambda: Conv(5, 7, kernel=9),
+        lambda: Conv(5, 3, kernel=9),
+        lambda: Conv(5, 7, kernel=8, stride=4),
+        lambda: EnlargingConv(5, 3),
+        lambda: SubPixelConv(5, 3),
+    ],
+    ids=["plain", "halving", "large", "large, few out", "patches", "enlarging", "pixels of a point"],
+)
+def test_convolution(evaluate, feats, layer):
+    layer = layer()
+    torch.nn.init.normal_(layer.weight, std=0.2)
     close(evaluate(lambda x: conv(x, layer), feats.numpy()), layer(feats))
-
-
-def test_wide_convolution_four_pixels_at_a_time(evaluate, feats):
-    layer = Conv(5, 3, kernel=9)
-    close(evaluate(lambda x: wide_conv(x, layer), feats.numpy()), layer(feats))
-
-
-def test_enlarging_convolution_without_the_enlarged_picture(evaluate, feats):
-    layer = Conv(5, 3)
-    enlarged = F.interpolate(feats, scale_factor=2.0, mode="nearest")
-    close(evaluate(lambda x: enlarging_conv(x, layer), feats.numpy()), layer(enlarged))
 
 
 @pytest.mark.parametrize("points", [(1, 1), (3, 4)])

@@ -43,18 +43,18 @@ def inputs_of(model):
     return {each.name: each for each in onnx.load_from_string(onnx_bytes(model, {})).graph.input}
 
 
-@pytest.mark.parametrize("trunk", ["scaled", "plain"])
-def test_any_size_and_stroke(make_model, off, trunk):
-    model = make_model(trunk=trunk)
+@pytest.mark.parametrize("kind", ["scaled", "plain", "patch"])
+def test_any_size_and_stroke(make_model, off, kind):
+    model = make_model(kind=kind)
     data = onnx_bytes(model, {})
     for size in ((50, 70), (37, 53), (5, 90), (20, 20), (129, 64)):
         for stroke in (0.35, 0.5, 0.99, 1.0, 1.7, 2.8):
             assert off(model, size, stroke, data=data) < 0.1 * GREY, (size, stroke)
 
 
-@pytest.mark.parametrize("trunk", ["scaled", "plain"])
-def test_maps_of_any_size(make_model, off, trunk):
-    model = make_model(trunk=trunk)
+@pytest.mark.parametrize("kind", ["scaled", "plain", "patch"])
+def test_maps_of_any_size(make_model, off, kind):
+    model = make_model(kind=kind)
     data = onnx_bytes(model, {})
     for size in ((50, 70), (10, 14), (200, 280), (1, 1)):
         assert off(model, stroke=waves(*size), data=data) < 0.1 * GREY, size
@@ -73,7 +73,7 @@ def test_a_photo_of_one_colour_is_painted_in_one_colour(photo):
             scale = torch.full((1, 1, 1, 1), stroke)
             inputs = {"photo": picture, "stroke": scale, "strength": torch.ones(1)}
             painting = paint({name: each.numpy() for name, each in inputs.items()})
-            assert np.ptp(painting[0], axis=(1, 2)).max() == 0
+            assert np.ptp(painting[0], axis=(1, 2)).max() < 1e-6  # the last convolution rounds
             expected = model(picture, stroke).numpy()
             known = slice(None) if stroke == 1 else slice(1, 2 if size != (1, 1) else 1)
             assert np.abs(painting - expected)[known].max(initial=0) < 0.5 * GREY, (size, stroke)
@@ -100,7 +100,7 @@ def test_a_map_of_one_scale_paints_a_photo_of_one_colour_in_one_colour():
     picture, scales = torch.full((1, 3, 64, 64), 0.5), torch.ones(1, 1, 2, 2)
     inputs = {"photo": picture.numpy(), "stroke": scales.numpy(), "strength": np.ones(1, np.float32)}
     painting = painter(onnx_bytes(model, {}))(inputs)
-    assert np.ptp(painting[0], axis=(1, 2)).max() == 0
+    assert np.ptp(painting[0], axis=(1, 2)).max() < 1e-6
     assert np.abs(painting - model(picture, scales).numpy()).max() < 0.5 * GREY
 
 

@@ -15,11 +15,12 @@ from brushnet.stroke_map import fit_map
 
 SCALES = [0.35, 0.7, 1.0, 2.0, 2.8]
 MIXTURE = torch.tensor([[0.3, 0.0, 0.7]])
+NETS = {"scaled": {}, "plain": {"trunk": "plain"}, "patch": {"ends": "patch", "trunk_px": 6.0}}
 
 
-def make_net(trunk: str = "scaled", *, blocks: int = 2) -> ResidualTransformer:
+def make_net(kind: str = "scaled", *, blocks: int = 2) -> ResidualTransformer:
     torch.manual_seed(0)
-    net = ResidualTransformer(width=4, blocks=blocks, stroke_embedding=8, styles=3, trunk=trunk).eval()
+    net = ResidualTransformer(width=4, blocks=blocks, stroke_embedding=8, styles=3, **NETS[kind]).eval()
     torch.nn.init.normal_(net.condition.affine.weight, std=0.3)
     return net.requires_grad_(False)
 
@@ -37,7 +38,7 @@ def ramp(height: int, width: int, *, low: float = -1.5, high: float = 1.5) -> to
     return fit_map(torch.linspace(low, high, 40).view(1, 1, 1, 40).expand(1, 1, 30, 40), (height, width))
 
 
-def painted(net, picture, log2_stroke, tmp_path, *, band_bytes=2e5, memory_bytes=0, styles=MIXTURE):
+def painted(net, picture, log2_stroke, tmp_path, *, band_bytes=1e5, memory_bytes=0, styles=MIXTURE):
     spills = Spills(memory_bytes=memory_bytes, folder=tmp_path, device=torch.device("cpu"))
     passes = BandPasses(spills, band_bytes=band_bytes)
     rows = paint_rows(net, Held(picture), log2_stroke, styles, passes)
@@ -46,11 +47,11 @@ def painted(net, picture, log2_stroke, tmp_path, *, band_bytes=2e5, memory_bytes
     return torch.cat(bands, dim=2)
 
 
-@pytest.mark.parametrize("trunk", ["scaled", "plain"])
+@pytest.mark.parametrize("kind", NETS)
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [(150, 97), (61, 130), (40, 23)])
-def test_in_bands_it_is_the_same_painting(trunk, scale, size, tmp_path):
-    net, picture = make_net(trunk), photo(*size)
+def test_in_bands_it_is_the_same_painting(kind, scale, size, tmp_path):
+    net, picture = make_net(kind), photo(*size)
     whole = net(picture, octaves(scale), MIXTURE)
     in_files = painted(net, picture, octaves(scale), tmp_path)
     torch.testing.assert_close(in_files, whole, atol=1e-4, rtol=0)
@@ -60,16 +61,17 @@ def test_in_bands_it_is_the_same_painting(trunk, scale, size, tmp_path):
 
 @pytest.mark.parametrize("size", [(2, 2), (7, 5), (3, 200), (200, 3), (19, 20), (21, 40)])
 @pytest.mark.parametrize("scale", [0.5, 2.0])
-def test_pictures_smaller_than_what_the_network_sees(size, scale, tmp_path):
-    net, picture = make_net(), photo(*size)
+@pytest.mark.parametrize("kind", ["scaled", "patch"])
+def test_pictures_smaller_than_what_the_network_sees(kind, size, scale, tmp_path):
+    net, picture = make_net(kind), photo(*size)
     made = painted(net, picture, octaves(scale), tmp_path, band_bytes=1e9)
     torch.testing.assert_close(made, net(picture, octaves(scale), MIXTURE), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("trunk", ["scaled", "plain"])
+@pytest.mark.parametrize("kind", NETS)
 @pytest.mark.parametrize("ends", [(-1.5, 1.5), (-0.2, 0.1), (0.3, 0.3)])
-def test_stroke_maps(trunk, ends, tmp_path):
-    net, picture = make_net(trunk), photo(120, 170)
+def test_stroke_maps(kind, ends, tmp_path):
+    net, picture = make_net(kind), photo(120, 170)
     strokes = ramp(120, 170, low=ends[0], high=ends[1])
     made = painted(net, picture, strokes, tmp_path, band_bytes=1e6)
     torch.testing.assert_close(made, net(picture, strokes, MIXTURE), atol=1e-4, rtol=0)

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from brushnet.nets.condition import conditional_instance_norm, feature_moments
+from brushnet.nets.convs import Conv
+from brushnet.nets.norm import conditional_instance_norm, feature_moments
 from brushnet.nets.rows import (
     Averaged,
     Convolved,
@@ -19,7 +20,6 @@ from brushnet.nets.rows import (
     Rows,
     bands,
 )
-from brushnet.nets.transformer import Conv
 
 band_rows = pytest.mark.parametrize("rows", [1, 3, 8, 1000])
 

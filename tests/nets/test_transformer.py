@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from brushnet.nets import ResidualTransformer
-from brushnet.nets.condition import Carried, conditional_instance_norm, feature_moments
+from brushnet.nets.norm import Carried, conditional_instance_norm, feature_moments
 from brushnet.nets.transformer import brushes
 from brushnet.stroke_map import fit_map
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from brushnet.inference.large.memory import give_back, resident_bytes
 from brushnet.inference.large.spills import Spills
-from brushnet.nets.condition import Moments
+from brushnet.nets.norm import Moments
 from brushnet.nets.rows import Rows, Spilled, bands
 
 MOST_BAND_ROWS = 512

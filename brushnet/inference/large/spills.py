@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from brushnet.errors import BrushnetError
-from brushnet.nets.condition import Moments
+from brushnet.nets.norm import Moments
 from brushnet.nets.rows import Rows
 
 _SPARE_DISK_BYTES = 100_000_000  # left free for others

@@ -16,7 +16,7 @@ from torch import Tensor
 from brushnet.inference.video.anchor import CELL_PX, on_canvas
 from brushnet.inference.video.watcher import Look
 from brushnet.models import StyleModel
-from brushnet.nets.condition import Carried, Moments
+from brushnet.nets.norm import Carried, Moments
 from brushnet.stroke_map import fit_map
 from brushnet.style_mix import Style, style_weights
 
