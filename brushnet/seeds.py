@@ -24,6 +24,20 @@ def uniform(seed: int, purpose: str, indices_B: Tensor, low: float, high: float)
     return torch.tensor(draws, dtype=torch.float32)
 
 
+def spread(seed: int, purpose: str, indices_B: Tensor, low: float, high: float) -> Tensor:
+    """As `uniform`, but any N indices in a row lie about evenly over [low, high], wherever they begin. Returns (B,).
+
+    Steps of the golden ratio around a circle from a random place (an additive recurrence), in integers: exact for any
+    index.
+    """
+    first = int(rng(seed, purpose).integers(2**63)) * 2
+    places = [((first + int(index) * _GOLDEN) % 2**64) / 2**64 for index in indices_B]
+    return torch.tensor([low + (high - low) * place for place in places], dtype=torch.float32)
+
+
+_GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / the golden ratio
+
+
 def integers(seed: int, purpose: str, indices_B: Tensor, count: int) -> Tensor:
     """One int64 draw from range(count) for each global sample index. Returns (B,)."""
     return torch.tensor([int(rng(seed, purpose, int(index)).integers(count)) for index in indices_B])

@@ -24,11 +24,18 @@ SMALLEST_STYLE_PX = 32  # below this a rendered painting has no statistics to sp
 
 @dataclass(frozen=True)
 class StrokeRange:
-    """Trained stroke scales. `mode` is `conditioned`, `mixed` or `fixed`, where min and max are equal."""
+    """Trained stroke scales. `mode` is `conditioned`, `mixed` or `fixed`, where min and max are equal.
+
+    In training `group` consecutive samples share one scale, so that a network which works at a resolution of its own
+    for each scale paints them together. With `spread` any few groups in a row cover the range about evenly, where
+    independent draws leave holes and heaps.
+    """
 
     min: float
     max: float
     mode: str = "conditioned"
+    group: int = 1
+    spread: bool = False
 
     @property
     def octaves(self) -> tuple[float, float]:
@@ -36,9 +43,12 @@ class StrokeRange:
         return math.log2(self.min), math.log2(self.max)
 
     def sample(self, seed: int, indices_B: Tensor) -> Tensor:
-        """log2 s of each global sample index, uniform over the range in octaves. Returns (B,)."""
-        low, high = self.octaves
-        return seeds.uniform(seed, "stroke", indices_B, low, high)
+        """log2 s of each global sample index, uniform over the range in octaves. Returns (B,).
+
+        Groups are counted from sample 0: those of as many samples as a batch are its batches, on any rank.
+        """
+        draw = seeds.spread if self.spread else seeds.uniform
+        return draw(seed, "stroke", indices_B // self.group, *self.octaves)
 
     def told(self, log2_stroke_B: Tensor) -> Tensor:
         """What the network is told: log2 s, or 0 where the mode keeps it from knowing. Returns (B, 1, 1, 1)."""

@@ -35,6 +35,13 @@ def test_uniform_depends_on_each_index_alone_and_fills_the_range():
     assert 2.8 < together.max() < 3
 
 
+def test_spread_draws_are_exact_for_any_index():
+    far = 2**40
+    draws = seeds.spread(0, "s", torch.tensor([0, 5, far, far + 5]), 0, 1).double()
+    step = (5 * (5**0.5 - 1) / 2) % 1
+    assert torch.allclose((draws[1::2] - draws[::2]) % 1, torch.tensor(step, dtype=torch.float64), atol=1e-6)
+
+
 def test_permutation_holds_each_number_once():
     assert sorted(seeds.permutation(5, "order", 2, 31)) == list(range(31))
 

@@ -34,6 +34,25 @@ def test_a_sample_depends_on_seed_and_index_alone():
     assert not torch.equal(stroke.sample(2, torch.tensor([7])), together[2:])
 
 
+@pytest.mark.parametrize("spread", [False, True])
+def test_the_samples_of_a_group_share_one_scale_wherever_a_batch_begins(spread):
+    each, grouped = (StrokeRange(0.35, 2.8, group=group, spread=spread) for group in (1, 4))
+    octaves = grouped.sample(1, torch.arange(32))
+    assert torch.equal(octaves, each.sample(1, torch.arange(8)).repeat_interleave(4))
+    assert len(octaves.unique()) == 8
+    assert torch.equal(grouped.sample(1, torch.arange(6, 14)), octaves[6:14])
+
+
+def test_spread_scales_cover_the_range_wherever_one_begins():
+    stroke = StrokeRange(0.5, 4, spread=True)
+    octaves = stroke.sample(3, torch.arange(4000))
+    for start in (0, 7, 3001):
+        tenths = torch.histc(octaves[start : start + 50], bins=10, min=-1, max=2)
+        assert tenths.min() >= 4
+        assert tenths.max() <= 6
+    assert not torch.equal(stroke.sample(4, torch.arange(9)), octaves[:9])
+
+
 def test_only_a_conditioned_network_is_told_the_scale():
     octaves = torch.tensor([0.5, -1.0])
     assert torch.equal(StrokeRange(0.35, 2.8, "conditioned").told(octaves).flatten(), octaves)
