@@ -23,7 +23,6 @@ from brushnet.config.overrides import keys
 from brushnet.config.secrets import without_secrets
 from brushnet.devices import pick_device
 from brushnet.errors import UserError
-from brushnet.strokes import StrokeRange
 
 Tell = Callable[[str], None]
 
@@ -74,7 +73,7 @@ def composed(request: Request) -> Config:
 
 def training(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> dict[str, Any]:
     cfg.trainer.accelerator = ACCELERATORS[clock.device.type]
-    stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
+    stroke = build.build_stroke(cfg)
     paintings = build.build_paintings(cfg, stroke)
     lossnet = build.build_lossnet(cfg)
     data = build.build_data(cfg, allow_pipe=False)
