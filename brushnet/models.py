@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 Stroke = float | Tensor | None  # a scale, (B,) scales or a (1 or B, 1, h, w) map of them; None: the model's own
 
+CHANNELS_LAST = ("cpu", "cuda")
 BATCH_PIXELS = 1 << 20  # of photos that are painted together: on a GPU more gain little, on a CPU nothing
 
 
@@ -82,7 +83,10 @@ class StyleModel:
         return next(self.net.parameters()).device
 
     def to(self, device: str | torch.device) -> "StyleModel":
+        """Moves the network, and lays its weights out as this device's convolutions are fastest with."""
         self.net.to(device)
+        if self.device.type in CHANNELS_LAST:
+            self.net.to(memory_format=torch.channels_last)
         return self
 
     def __call__(

@@ -72,23 +72,14 @@ class ResidualTransformer(nn.Module):
         self.width, self.blocks, self.stroke_embedding, self.styles = width, blocks, stroke_embedding, styles
         self.trunk, self.trunk_px, self.ends = trunk, float(trunk_px), ends
         wide = STRIDE * width
-        first, last = self._ends(width)
-        self.down = nn.ModuleList(first)
+        self.down = nn.ModuleList(_to_quarter(ends, width))
         self.residual = nn.ModuleList(Conv(wide, wide) for _ in range(2 * blocks))
         self.sharpen = nn.ModuleList(Conv(wide, wide) for _ in range(2 if trunk == "scaled" else 0))
-        self.up = nn.ModuleList(last[:-1])
-        self.last = last[-1]
+        *up, self.last = _from_quarter(ends, width)
+        self.up = nn.ModuleList(up)
         normed = [*self.down, *self.residual, *self.sharpen, *self.up]
         norms = [conv.out_channels for conv in normed if isinstance(conv, Conv)]
         self.condition = ConditionEmbedding(norms, embedding=stroke_embedding, styles=styles)
-
-    def _ends(self, width: int) -> tuple[list[Conv], list[Conv]]:
-        """Convolutions from the photo to a quarter of its resolution, and back."""
-        wide = STRIDE * width
-        if self.ends == "full":
-            first = [Conv(3, width, kernel=9), Conv(width, 2 * width, stride=2), Conv(2 * width, wide, stride=2)]
-            return first, [EnlargingConv(wide, 2 * width), EnlargingConv(2 * width, width), Conv(width, 3, kernel=9)]
-        return [Conv(3, wide, kernel=8, stride=STRIDE)], [EnlargingConv(wide, 2 * width), SubPixelConv(2 * width, 3)]
 
     def trunk_zoom(self, octaves: float) -> float:
         """How many times smaller the blocks' features are than a quarter of the resolution, at a scale of log2 s."""
@@ -248,6 +239,21 @@ def brushes(log2_stroke_B1hw: Tensor, batch: int) -> Iterator[Brush]:
             share_11hw = (1 - (place_1hw - step).abs()).clamp_min(0)[None]
             if share_11hw.any():
                 yield Brush(low + (high - low) * step / steps, samples, share_11hw)
+
+
+def _to_quarter(ends: str, width: int) -> list[Conv]:
+    wide = STRIDE * width
+    if ends == "patch":
+        return [Conv(3, wide, kernel=2 * STRIDE, stride=STRIDE)]
+    return [Conv(3, width, kernel=9), Conv(width, 2 * width, stride=2), Conv(2 * width, wide, stride=2)]
+
+
+def _from_quarter(ends: str, width: int) -> list[Conv]:
+    """The last one makes the painting."""
+    half = EnlargingConv(STRIDE * width, 2 * width)
+    if ends == "patch":
+        return [half, SubPixelConv(2 * width, 3)]
+    return [half, EnlargingConv(2 * width, width), Conv(width, 3, kernel=9)]
 
 
 def _normed(feats: Tensor, affine: Affine, moments: list[Known] | None, used: list[Moments]) -> Tensor:
