@@ -147,17 +147,14 @@ def test_an_attempt_that_is_swallowed_is_noted(offline):
 
 WORKERS = """
 import socket, sys
-from torch.utils.data import DataLoader
+from multiprocessing import get_context  # as torch's data loaders start theirs
 
-class Photos:
-    def __len__(self):
-        return 1
-
-    def __getitem__(self, index):
-        socket.create_connection(("192.0.2.1", 80))
+def photo(index):
+    socket.create_connection(("192.0.2.1", 80))
 
 if __name__ == "__main__":
-    list(DataLoader(Photos(), num_workers=1, multiprocessing_context=sys.argv[1]))
+    with get_context(sys.argv[1]).Pool(1) as workers:
+        workers.map(photo, [0])
 """
 
 
