@@ -7,6 +7,9 @@ import pytest
 
 from brushnet import build, config
 
+# For runs of many steps: sheets and checkpoints at the end alone, which take longer than steps so small.
+AT_THE_END = ("trainer.sample_every_steps=1000", "trainer.checkpoint_every_steps=1000")
+
 
 @pytest.fixture(autouse=True)
 def _time_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:

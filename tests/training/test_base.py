@@ -14,6 +14,7 @@ from brushnet.errors import Stopped, UserError
 from brushnet.model_meta import NET_LIMITS
 from brushnet.training import base as base_room
 from brushnet.training.base import LONGEST_CHARS, open_base, resumed_base
+from tests.training.conftest import AT_THE_END
 from tests.training.test_run import signal_at_step
 
 
@@ -61,8 +62,9 @@ def test_only_the_new_paintings_parameters_are_trained(base, add):
 
 
 def test_the_new_painting_is_learned(add):
+    sixty = ("trainer.max_steps=60", "trainer.validate_every_steps=60", "trainer.learning_rate=0.02")
     first = brushnet.load(add("trainer.max_steps=1", out="one"))
-    trained = brushnet.load(add("trainer.max_steps=60", "trainer.learning_rate=0.02", out="sixty"))
+    trained = brushnet.load(add(*sixty, *AT_THE_END, out="sixty"))
     losses = [model.meta.training["losses"]["val/style"] for model in (first, trained)]
     assert losses[1] < 0.8 * losses[0]
 

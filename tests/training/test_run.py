@@ -18,6 +18,7 @@ from brushnet.training import budget, callbacks
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.stopping import StopOnSignal
+from tests.training.conftest import AT_THE_END
 
 
 def metrics(run) -> list[dict[str, str]]:
@@ -57,7 +58,7 @@ def test_without_the_spectrum_term_nothing_is_logged_of_it(train):
 
 
 def test_training_lowers_the_style_loss_of_unseen_photos(train):
-    run = train("trainer.max_steps=60", "trainer.validate_every_steps=10", "trainer.learning_rate=0.01")
+    run = train("trainer.max_steps=60", "trainer.validate_every_steps=10", "trainer.learning_rate=0.01", *AT_THE_END)
     style = [float(row["val/style"]) for row in metrics(run) if row["val/style"]]
     assert style[-1] < 0.75 * style[0]
 
@@ -250,7 +251,7 @@ def test_bf16_trains_with_finite_losses(train):
 def test_broken_photos_are_counted_in_the_metrics(train, photos_dir, caplog):
     (photos_dir / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
     with caplog.at_level(logging.WARNING):
-        run = train("trainer.max_steps=30", "trainer.validate_every_steps=30")
+        run = train("trainer.max_steps=30", "trainer.validate_every_steps=30", *AT_THE_END)
     last = [row for row in metrics(run) if row["val/loss"]][-1]
     assert sum(float(value) for name, value in last.items() if name.startswith("data/") and value) >= 1
     assert "flawed photos met in data.path" in caplog.text

@@ -7,6 +7,7 @@ import brushnet
 from brushnet import images
 from brushnet.training import callbacks
 from brushnet.training.metrics_csv import MetricsCsv
+from tests.training.conftest import AT_THE_END
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def saturation(picture_B3HW: torch.Tensor) -> float:
 
 
 def test_each_painting_is_learned_as_its_own(train_both):
-    model = brushnet.load(train_both("trainer.max_steps=80", "trainer.learning_rate=0.02"))
+    often = ("trainer.max_steps=80", "trainer.validate_every_steps=80", "trainer.learning_rate=0.02")
+    model = brushnet.load(train_both(*often, *AT_THE_END))
     assert model.style_names == ("diagonal", "blocks")
     photo = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
     colourful, grey = (saturation(model(photo, style=name)) for name in model.style_names)

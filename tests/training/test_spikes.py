@@ -6,6 +6,7 @@ import pytest
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import StyleTraining
 from brushnet.training.spikes import GradientSpikes
+from tests.training.conftest import AT_THE_END
 
 # Of the norm to the median of the 100 before it, default options, 2 cores: at most 6.4 in 300 steps of the embedded
 # painting, 2.2 in 200 of the Great Wave, 4.2 in 200 of an engraving with style.target=crop and one photo a step, 1.7 in
@@ -55,7 +56,7 @@ def test_a_training_tells_its_spikes_and_counts_what_was_clipped(train, monkeypa
         "manual_backward",
         lambda self, loss: original(self, loss * (1000 if self.batches_done == 27 else 1)),
     )
-    run = train("trainer.max_steps=30", "trainer.gradient_clip=13", "trainer.validate_every_steps=100")
+    run = train("trainer.max_steps=30", "trainer.gradient_clip=13", "trainer.validate_every_steps=100", *AT_THE_END)
     assert len(re.findall("gradient spike at", caplog.text)) == 1
     assert re.search(
         r"gradient spike at step 28: norm \S+, \S+ times the usual \S+; clipped to 13 \(1 spikes", caplog.text
