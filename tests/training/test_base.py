@@ -26,9 +26,17 @@ def second(tmp_path):
     return tmp_path / "blocks.png"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "run"
+
+
 @pytest.fixture
-def base(train):
-    return train("trainer.max_steps=3", out="base")
+def base(train, kept, tmp_path):
+    """A run of three steps, trained once."""
+    if not kept.exists():
+        shutil.copytree(train("trainer.max_steps=3", out="first"), kept)
+    return shutil.copytree(kept, tmp_path / "base")
 
 
 @pytest.fixture
