@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -21,12 +22,24 @@ from brushnet.training.stopping import StopOnSignal
 from tests.training.conftest import AT_THE_END
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "run"
+
+
+@pytest.fixture
+def run(train, kept, tmp_path):
+    """A whole run as `train` makes it, trained once; each test has a copy."""
+    if not kept.exists():
+        shutil.copytree(train(out="first"), kept)
+    return shutil.copytree(kept, tmp_path / "run")
+
+
 def metrics(run) -> list[dict[str, str]]:
     return MetricsCsv(run / "metrics.csv").rows()
 
 
-def test_a_run_leaves_model_metrics_samples_checkpoints_and_config(train):
-    run = train()
+def test_a_run_leaves_model_metrics_samples_checkpoints_and_config(run):
     files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     expected = "config.yaml metrics.csv model.safetensors"
     expected += " checkpoints/last.ckpt checkpoints/step_000008.ckpt checkpoints/best.ckpt"
@@ -35,8 +48,8 @@ def test_a_run_leaves_model_metrics_samples_checkpoints_and_config(train):
     assert len([row for row in metrics(run) if row["val/loss"]]) == 2
 
 
-def test_the_terms_that_are_logged_sum_to_the_loss(train):
-    row = next(row for row in metrics(train()) if row["train/loss"])
+def test_the_terms_that_are_logged_sum_to_the_loss(run):
+    row = next(row for row in metrics(run) if row["train/loss"])
     parts = sum(
         float(row[f"train/{name}"])
         for name in ("content", "style/relu1_1", "style/relu2_1", "style/relu3_1", "tv", "spectrum")
@@ -63,15 +76,14 @@ def test_training_lowers_the_style_loss_of_unseen_photos(train):
     assert style[-1] < 0.75 * style[0]
 
 
-def test_the_sample_grid_shows_photos_beside_scales(train):
-    sheet = images.read(train() / "samples" / "step_000012.jpg")
+def test_the_sample_grid_shows_photos_beside_scales(run):
+    sheet = images.read(run / "samples" / "step_000012.jpg")
     columns, cell = 3, callbacks.CELL_PX  # photo, s = 0.5, s = 1
     assert columns * cell < sheet.shape[-1] < (columns + 1) * cell
     assert sheet.std() > 0.05
 
 
-def test_model_and_checkpoint_hold_the_same_averaged_network(train):
-    run = train()
+def test_model_and_checkpoint_hold_the_same_averaged_network(run):
     photo = torch.rand(1, 3, 33, 47)
     paintings = [brushnet.load(path)(photo, stroke=0.7) for path in (run, run / "checkpoints" / "last.ckpt")]
     assert torch.equal(*paintings)
@@ -105,8 +117,7 @@ def test_resume_gives_the_weights_of_an_unbroken_run(train, monkeypatch, target)
     assert steps == [row["step"] for row in metrics(whole) if row["train/loss"]]
 
 
-def test_a_finished_run_says_so_and_is_left_alone(train, caplog):
-    run = train()
+def test_a_finished_run_says_so_and_is_left_alone(train, run, caplog):
     before = (run / "checkpoints" / "last.ckpt").read_bytes()
     with caplog.at_level(logging.INFO):
         train(resume_from=run / "checkpoints" / "last.ckpt")
@@ -114,8 +125,7 @@ def test_a_finished_run_says_so_and_is_left_alone(train, caplog):
     assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
 
 
-def test_a_finished_run_goes_on_when_it_is_given_more_steps(train):
-    run = train()
+def test_a_finished_run_goes_on_when_it_is_given_more_steps(train, run):
     train("trainer.max_steps=15", resume_from=run / "checkpoints" / "last.ckpt")
     assert brushnet.load(run).meta.training["steps"] == 15
 
@@ -165,8 +175,7 @@ def signal_at_step(monkeypatch, step: int, *numbers: int) -> None:
     monkeypatch.setattr(callbacks.StreamPosition, "on_train_batch_end", send)
 
 
-def test_a_finished_run_whose_model_is_missing_gets_it_back(train):
-    run = train()
+def test_a_finished_run_whose_model_is_missing_gets_it_back(train, run):
     expected = (run / "model.safetensors").read_bytes()
     (run / "model.safetensors").rename(run / ".model.safetensors.7.part")  # killed while it was written
     train(resume_from=run / "checkpoints" / "last.ckpt")
