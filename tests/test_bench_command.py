@@ -95,7 +95,10 @@ def test_painting_is_a_table_by_size_and_network(folder, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["paint"], "brushnet bench measures one of train, stylize, data, all, got paint; options are option=value"),
+        (
+            ["paint"],
+            "brushnet bench measures one of train, stylize, data, all, loss, got paint; options are option=value",
+        ),
         (["train", "data"], "got train data"),
         (["--seconds", "0"], "argument --seconds: must be a number above 0, got 0"),
         (["--device", "gpu"], "argument --device: invalid choice: 'gpu'"),
@@ -117,6 +120,19 @@ def test_painting_is_a_table_by_size_and_network(folder, capsys, monkeypatch):
         (["trainer.devices=2"], "trainer.devices must be 1 in brushnet bench, got 2"),
         (["--data", "a", "data.path=b"], "--data a and data.path=b say the same; give one of them"),
         (["--data", "nowhere"], "data.path=nowhere does not exist"),
+        (["stylize", "--vgg", "vgg.pth"], "--vgg belongs to brushnet bench loss, got stylize"),
+        (["--reference-steps", "9"], "--reference-steps belongs to brushnet bench loss, got all"),
+        (["data", "--reference-steps", "0"], "argument --reference-steps: must be a whole number above 0"),
+        (
+            ["loss"],
+            "brushnet bench loss needs --vgg FILE, the reference's loss network: VGG-16 to relu4_3 or VGG-19 to",
+        ),
+        (["loss", "--vgg", "gone.pth"], "--vgg gone.pth does not exist; give a file: VGG-16 to relu4_3"),
+        (["loss", "--vgg", "file"], "--vgg file cannot be read as weights: "),
+        (["loss", "lossnet.weights=file"], "lossnet.weights=file cannot be read as weights: "),
+        (["loss", "trainer.max_time='00:00:01:00'"], "trainer.max_time=00:00:01:00: brushnet bench loss finds out how"),
+        (["loss", "stroke=half"], "stroke.min and stroke.max must have 1 between them in brushnet bench loss, which"),
+        (["loss", "style.files=[a.jpg,b.jpg]"], "style.files must be one painting in brushnet bench loss, as the"),
         (["--device", "mps", "trainer.accelerator=cpu"], "--device mps contradicts trainer.accelerator=cpu"),
     ],
 )
@@ -133,6 +149,21 @@ def test_a_mistake_is_one_line_and_nothing_is_measured(arguments, message, folde
 def test_a_folder_with_the_name_of_a_file_is_refused(folder, capsys):
     Path("speed.json").mkdir()
     assert "-o speed.json is a folder; give a file" in benched(capsys, "-o", "speed.json", code=2).err
+
+
+def test_a_loss_network_that_the_reference_does_not_have_is_refused(lossnet_file, folder, capsys):
+    err = benched(capsys, "loss", "--device", "cpu", "--vgg", str(lossnet_file), code=2).err
+    assert "tiny_vgg.pth is no loss network of the reference's, which takes VGG-16 to relu4_3 or VGG-19 to" in err
+
+
+def test_figures_are_overwritten_only_when_told_to(folder, capsys, monkeypatch):
+    monkeypatch.setattr(bench_parts, "measure", lambda request, *, tell: {})
+    Path("speed.json").write_text("before")
+    err = benched(capsys, "data", "-o", "speed.json", code=2).err
+    assert "-o speed.json would be overwritten; pass --force to allow it, or choose another" in err
+    assert Path("speed.json").read_text() == "before"
+    benched(capsys, "data", "--json", "-o", "speed.json", "--force")
+    assert json.loads(Path("speed.json").read_text())["command"] == "brushnet bench data"
 
 
 def test_a_device_that_is_not_here_is_refused(folder, capsys, monkeypatch):

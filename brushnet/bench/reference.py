@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -46,11 +47,20 @@ class Reference:
         crop_px: int,
         workers: int,
         device: torch.device,
+        vgg: Mapping[str, Tensor] | None = None,
+        arch: str = "vgg16",
     ):
         self.batch_size = batch_size
         with matmul_precision("highest"):
             self.trainer = reference_module().ReferenceTrainer(
-                photos, painting_13HW, batch_size=batch_size, size=crop_px, workers=workers, device=device
+                photos,
+                painting_13HW,
+                batch_size=batch_size,
+                size=crop_px,
+                workers=workers,
+                device=device,
+                vgg_weights=vgg,
+                arch=arch,
             )
         self.work: Work | None = None
 
@@ -62,6 +72,16 @@ class Reference:
     def step(self) -> float:
         with matmul_precision("highest"):
             return self.trainer.step()
+
+    def paint(self, photo_B3HW: Tensor) -> Tensor:
+        """From and to [0, 1]."""
+        with matmul_precision("highest"):
+            return self.trainer.net(photo_B3HW * 255) / 255
+
+    def losses(self, painting_B3HW: Tensor, photo_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """Its content and style loss of pictures in [0, 1], before their weights."""
+        with matmul_precision("highest"):
+            return self.trainer.losses(painting_B3HW * 255, photo_B3HW * 255)
 
     def block(self, clock: Clock, *, seconds: float, settle: int) -> tuple[int, float]:
         """Steps, one at least, and the seconds they took; before it `settle` steps, in which its loader runs empty."""
@@ -75,6 +95,18 @@ class Reference:
             self.step()
             steps += 1
         return steps, clock() - begun
+
+
+def arch_of(state: Mapping[str, Tensor]) -> str | None:
+    """Which of the reference's networks these weights are of, in torchvision's layout; None where of neither."""
+    module = reference_module()
+    for arch in module.ARCHITECTURES:
+        wanted = {
+            f"features.{name}": value.shape for name, value in module.Vgg(arch=arch).features.state_dict().items()
+        }
+        if all(name in state and state[name].shape == shape for name, shape in wanted.items()):
+            return arch
+    return None
 
 
 def whole_photos(source: Source, *, count: int = PHOTOS) -> list[bytes]:

@@ -1,8 +1,9 @@
 """The figures as tables for a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from brushnet.bench.loss_table import loss_lines, loss_rows
 from brushnet.bench.steps import PARTS
 
 
@@ -11,7 +12,13 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     machine = found["machine"]
     versions = ", ".join(f"{name} {machine['versions'][name]}" for name in ("torch", "brushnet"))
     yield f"{machine['device']}, {machine['threads']} threads, {versions}"
-    for name, section in (("training", _training), ("inference", _inference), ("loading", _loading)):
+    sections: dict[str, Callable[[Any], Iterator[str]]] = {
+        "training": _training,
+        "inference": _inference,
+        "loading": _loading,
+        "loss": _loss,
+    }
+    for name, section in sections.items():
         if name in found:
             yield ""
             yield from section(found[name])
@@ -82,6 +89,11 @@ def _loading(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield f"LOADING  crops of {rows[0]['crop_px']} px in batches of {rows[0]['batch_size']}"
     table = [("FROM", "WORKERS", "IMAGES/S")]
     yield from aligned([*table, *((row["source"], str(row["workers"]), f"{row['images_s']:.0f}") for row in rows)])
+
+
+def _loss(found: dict[str, Any]) -> Iterator[str]:
+    yield from loss_lines(found)
+    yield from aligned(loss_rows(found))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

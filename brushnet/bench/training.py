@@ -1,31 +1,29 @@
 """Training as `brushnet train` does it, in turn with the reference trainer, beside what the device could do."""
 
 import statistics
-import tempfile
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch._dynamo.utils import counters
 
+from brushnet.bench.bare_run import ENDLESS, run_bare
 from brushnet.bench.clock import Clock, median_rate
 from brushnet.bench.rates import Rates
 from brushnet.bench.reference import Reference
 from brushnet.bench.steps import PARTS, StepParts
 from brushnet.bench.work import Work, work_of
 from brushnet.data.module import PhotoData
-from brushnet.errors import BrushnetError, Stopped
+from brushnet.errors import BrushnetError
 from brushnet.training.module import StyleTraining
-from brushnet.training.run import RunOptions, run
+from brushnet.training.run import RunOptions
 
 ROUNDS = 3
 LEAST_STEPS = 2  # of a block of ours; of the reference's, whose steps are long, one
 WARM_UP_STEPS = 3
 COUNTED_IMAGES = 16  # whose work is counted: that of a scaled trunk depends on the stroke that is drawn
-ENDLESS = 100_000_000
 
 Block = tuple[int, float]  # steps, seconds
 
@@ -83,7 +81,7 @@ def measure_training(
     rounds: int = ROUNDS,
     settle_steps: int | None = None,
 ) -> TrainingFigures:
-    """Runs `module` on `data` by `training.run`, in a folder that is thrown away, until there are `rounds` of blocks.
+    """Runs `module` on `data` until there are `rounds` of blocks.
 
     `seconds` are those of all blocks of one kind. Validation, checkpoints and sample grids come less often than once in
     so few steps: they are left out. Until `settle_steps` of a block are over (by default as many as its loader keeps
@@ -92,25 +90,9 @@ def measure_training(
     blocks = Blocks(
         reference=reference, rates=rates, seconds=seconds / rounds, rounds=rounds, settle_steps=settle_steps
     )
-    with tempfile.TemporaryDirectory(prefix="brushnet-bench-") as folder:
-        endless = replace(
-            options,
-            out_dir=Path(folder),
-            max_steps=ENDLESS,
-            max_seconds=None,
-            checkpoint_every_steps=ENDLESS,
-            checkpoint_every_seconds=None,
-            checkpoint_at_start=False,
-            validate_every_steps=ENDLESS,
-            sample_every_steps=ENDLESS,
-        )
-        module.total_steps = ENDLESS
-        if reference:
-            reference.warm_up()  # before: a run ends every loading process that was started within it
-        try:
-            run(module, data, endless, loggers=[], resume_from=None, callbacks=[blocks])
-        except Stopped:
-            raise Stopped("stopped; nothing is written") from None
+    if reference:
+        reference.warm_up()  # before: a run ends every loading process that was started within it
+    run_bare(module, data, options, max_steps=ENDLESS, callbacks=[blocks])
     if blocks.figures is None:
         raise BrushnetError("the training ended before it was measured")
     return blocks.figures

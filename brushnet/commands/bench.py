@@ -14,9 +14,12 @@ from brushnet.commands.terminal import printable
 from brushnet.errors import UserError
 from brushnet.files import write_whole
 
-PARTS = ("train", "stylize", "data", "all")
+QUICK = ("train", "stylize", "data")  # all of these: the default
+PARTS = (*QUICK, "all", "loss")
 SECONDS = 2.0
+REFERENCE_STEPS = 300
 MOST_PX = 16384
+SHEET = ".jpg"  # beside FILE.json
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _EPILOG = """parts:
@@ -25,17 +28,21 @@ _EPILOG = """parts:
   stylize  time and memory a picture, by size, of every network in conf/net and of the reference's
   data     photos loaded a second, by number of loader processes
   all      the three (default)
+  loss     minutes: the reference trains --reference-steps, ours until it has the losses that the reference ended with,
+           on held-out photos and by the reference's own loss, which needs --vgg FILE
 
 brushnet bench
 brushnet bench train trainer=gpu net=johnson lossnet=vgg16 loss=johnson
 brushnet bench stylize --sizes 512,1920x1080 --compile -o speed.json
+brushnet bench loss data.path=PHOTOS style.files=[painting.jpg] --vgg vgg19.pth -o loss.json
 
-Nothing is written but -o FILE. All of a ratio is measured in one run, turn and turn about; figures are medians."""
+Nothing is written but -o FILE.json, and of loss FILE.jpg, what both have painted. All of a ratio is measured in one
+run, turn and turn about but in loss; figures are medians."""
 
 
 def add_arguments(parser: Parser) -> None:
     parser.set_defaults(run=run)
-    parser.usage = "brushnet bench [train | stylize | data | all] [option=value ...] [flags]"
+    parser.usage = "brushnet bench [train | stylize | data | all | loss] [option=value ...] [flags]"
     parser.epilog = _EPILOG
     parser.add_argument("words", nargs="*", metavar="PART | option=value",
                         help=f"one of {', '.join(PARTS)}; options as `brushnet train` takes them")  # fmt: skip
@@ -47,9 +54,14 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--compile", action="store_true", help="of stylize: compiled networks too")
     parser.add_argument("--data", metavar="PATH", help="photos to train on and to load (the samples), as data.path")
     parser.add_argument("--reference-batch", type=positive_int, metavar="N",
-                        help="of train: photos in a step of the reference (as many as in ours)")  # fmt: skip
+                        help="of train, loss: photos in a step of the reference (as many as in ours)")  # fmt: skip
+    parser.add_argument("--reference-steps", type=positive_int, metavar="N",
+                        help=f"of loss: how long the reference is trained ({REFERENCE_STEPS})")  # fmt: skip
+    parser.add_argument("--vgg", type=Path, metavar="FILE",
+                        help="of loss: the reference's loss network, VGG-16 or VGG-19 (lossnet.weights)")  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="write the figures there")
     parser.add_argument("--json", action="store_true", help="the figures to standard output, in place of tables")
+    parser.add_argument("--force", action="store_true", help="overwrite what an earlier run wrote")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,11 +69,13 @@ def run(args: argparse.Namespace) -> int:
     _check_owners(part, args, overrides)
     sizes = parse_sizes(args.sizes) if args.sizes is not None else None
     if args.output is not None:
-        check_output(args.output)
+        check_output(args.output, force=args.force)
+        if part == "loss":
+            check_free(args.output.with_suffix(SHEET), force=args.force)
     from brushnet.commands.bench_parts import Request, measure  # torch, seconds
 
     request = Request(
-        parts=PARTS[:-1] if part == "all" else (part,),
+        parts=QUICK if part == "all" else (part,),
         overrides=overrides,
         device=args.device,
         seconds=args.seconds,
@@ -69,6 +83,9 @@ def run(args: argparse.Namespace) -> int:
         compiled=args.compile,
         data=args.data,
         reference_batch=args.reference_batch,
+        reference_steps=args.reference_steps or REFERENCE_STEPS,
+        vgg=args.vgg,
+        sheet=args.output.with_suffix(SHEET) if args.output is not None else None,
     )
     found = {"command": shlex.join(["brushnet", "bench", *_typed(args)]), **measure(request, tell=_tell)}
     text = json.dumps(found, indent=1)
@@ -97,7 +114,7 @@ def parse_sizes(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, *, force: bool) -> None:
     """UserError where the figures could not be written: better now than after minutes."""
     if path.suffix != ".json":
         raise UserError(f"-o {path}: the figures are JSON; give a name that ends in .json")
@@ -106,6 +123,13 @@ def check_output(path: Path) -> None:
     there = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UserError(f"-o {path}: {there} is not a folder that can be written to")
+    check_free(path, force=force)
+
+
+def check_free(path: Path, *, force: bool) -> None:
+    """UserError where something would be overwritten without being told to."""
+    if os.path.lexists(path) and not force:
+        raise UserError(f"-o {path} would be overwritten; pass --force to allow it, or choose another")
 
 
 def _split(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -119,11 +143,17 @@ def _split(words: Sequence[str]) -> tuple[str, list[str]]:
 
 def _check_owners(part: str, args: argparse.Namespace, overrides: list[str]) -> None:
     """UserError for what would be silently ignored."""
-    given = {"--sizes": args.sizes, "--compile": args.compile, "--reference-batch": args.reference_batch}
-    owners = {"--sizes": "stylize", "--compile": "stylize", "--reference-batch": "train"}
-    for option, value in given.items():
-        if value and part not in (owners[option], "all"):
-            raise UserError(f"{option} belongs to brushnet bench {owners[option]}, got {part}")
+    given = {
+        "--sizes": (args.sizes, "stylize"),
+        "--compile": (args.compile, "stylize"),
+        "--reference-batch": (args.reference_batch, "train"),
+        "--reference-steps": (args.reference_steps, "loss"),
+        "--vgg": (args.vgg, "loss"),
+    }
+    for option, (value, owner) in given.items():
+        also = option == "--reference-batch" and part == "loss"
+        if value and not also and part != owner and not (part == "all" and owner in QUICK):
+            raise UserError(f"{option} belongs to brushnet bench {owner}, got {part}")
     if part == "stylize" and (overrides or args.data):
         got = overrides[0] if overrides else f"--data {args.data}"
         raise UserError(f"{got} says how to train or load, and brushnet bench stylize does neither")
@@ -139,6 +169,8 @@ def _typed(args: argparse.Namespace) -> list[str]:
     flags += ["--compile"] if args.compile else []
     flags += [f"--data={without_secrets(args.data)}"] if args.data else []
     flags += [f"--reference-batch={args.reference_batch}"] if args.reference_batch else []
+    flags += [f"--reference-steps={args.reference_steps}"] if args.reference_steps else []
+    flags += [f"--vgg={args.vgg.name}"] if args.vgg else []  # a figure that is shared need not tell of folders
     return [*map(without_secrets, args.words), *flags]
 
 

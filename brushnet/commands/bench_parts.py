@@ -17,6 +17,7 @@ from brushnet.bench.machine import describe_machine
 from brushnet.bench.rates import Rates, arithmetic
 from brushnet.bench.reference import Reference, whole_photos
 from brushnet.bench.training import TrainingFigures, measure_training
+from brushnet.commands.bench_loss import LossRequest, measure_loss
 from brushnet.config import Config
 from brushnet.config.folder import conf_dir, groups
 from brushnet.config.overrides import keys
@@ -40,6 +41,9 @@ class Request:
     compiled: bool
     data: str | None
     reference_batch: int | None
+    reference_steps: int = 300
+    vgg: Path | None = None
+    sheet: Path | None = None
 
 
 def measure(request: Request, *, tell: Tell) -> dict[str, Any]:
@@ -53,6 +57,10 @@ def measure(request: Request, *, tell: Tell) -> dict[str, Any]:
         found["inference"] = inference(request, clock, tell=tell)
     if "data" in request.parts:
         found["loading"] = loading(cfg, request, clock, tell=tell)
+    if "loss" in request.parts:
+        cfg.trainer.accelerator = ACCELERATORS[clock.device.type]
+        wanted = LossRequest(request.vgg, request.reference_steps, request.reference_batch, request.sheet)
+        found["loss"] = measure_loss(cfg, wanted, request.overrides, clock, tell=tell)
     return found
 
 

@@ -24,7 +24,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reference_trainer import Vgg16
+from reference_trainer import Vgg
 
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE_SECONDS = 520
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         vgg = Path(folder) / "vgg16_random.pth"
-        torch.save(Vgg16().state_dict(), vgg)
+        torch.save(Vgg().state_dict(), vgg)
         found = measure_all(commands(vgg, smoke=args.smoke), out)
     for line in summary(found):
         print(line)

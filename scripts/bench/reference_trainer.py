@@ -5,13 +5,13 @@
 Written plainly on purpose, and without brushnet: float32 with PyTorch's default settings (TF32 in convolutions on a GPU
 that has it), NCHW, photo and painting through VGG-16 in two passes, a Gram matrix for each image in a loop, nothing
 compiled, Adam, a plain DataLoader that decodes with Pillow, and a loss that is read in each step. VGG's weights are
-random unless a file is given: that is all the same for speed.
+random unless a file is given: that is all the same for speed. Where only VGG-19 to relu3_4 is at hand, it serves too.
 """
 
 import argparse
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -22,9 +22,16 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models.vgg import cfgs, make_layers
 
-CONTENT_WEIGHT, STYLE_WEIGHT = 1e5, 1e10
+# Of content and style: the port's, which go with torchvision's weights, and those of Johnson et al.'s code, which go
+# with Oxford's, whose features are about 140 times as large: a Gram matrix's distance grows with their fourth power.
+TORCHVISION_BALANCE, OXFORD_BALANCE = (1e5, 1e10), (1.0, 5.0)
+OXFORD_MEAN = 10.0  # of relu1_2: some 50 to 100 with Oxford's weights, about 1 with torchvision's
 LEARNING_RATE = 1e-3
-LAYERS = {3: "relu1_2", 8: "relu2_2", 15: "relu3_3", 22: "relu4_3"}  # index in torchvision's `features`
+# Torchvision's configuration, and where in its `features` styles are compared: at the last layer of each block.
+ARCHITECTURES: dict[str, tuple[str, dict[int, str]]] = {
+    "vgg16": ("D", {3: "relu1_2", 8: "relu2_2", 15: "relu3_3", 22: "relu4_3"}),
+    "vgg19": ("E", {3: "relu1_2", 8: "relu2_2", 17: "relu3_4"}),
+}
 CONTENT_LAYER = "relu2_2"
 
 
@@ -74,18 +81,19 @@ def _normed(conv: ConvLayer, channels: int) -> list[nn.Module]:
     return [conv, nn.InstanceNorm2d(channels, affine=True), nn.ReLU()]
 
 
-class Vgg16(nn.Module):
-    """VGG-16 to relu4_3, with random weights or those of a file in torchvision's layout."""
+class Vgg(nn.Module):
+    """VGG-16 to relu4_3 or VGG-19 to relu3_4, with random weights or those of a file in torchvision's layout."""
 
-    def __init__(self, weights: Path | None = None):
+    def __init__(self, weights: Path | Mapping[str, Tensor] | None = None, *, arch: str = "vgg16"):
         super().__init__()
-        self.features = make_layers(cfgs["D"])[: max(LAYERS) + 1].requires_grad_(False)
+        configuration, self.layers = ARCHITECTURES[arch]
+        self.features = make_layers(cfgs[configuration])[: max(self.layers) + 1].requires_grad_(False)
         for layer in self.features:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
         if weights is not None:
-            state = torch.load(weights, weights_only=True)
+            state = torch.load(weights, weights_only=True) if isinstance(weights, Path) else weights
             wanted = self.features.state_dict()
             self.features.load_state_dict({name: state[f"features.{name}"] for name in wanted})
 
@@ -93,8 +101,8 @@ class Vgg16(nn.Module):
         found = {}
         for index, layer in enumerate(self.features):
             x = layer(x)
-            if index in LAYERS:
-                found[LAYERS[index]] = x
+            if index in self.layers:
+                found[self.layers[index]] = x
         return found
 
 
@@ -153,12 +161,13 @@ class ReferenceTrainer:
         size: int = 256,
         workers: int = 0,
         device: torch.device | str = "cpu",
-        vgg_weights: Path | None = None,
+        vgg_weights: Path | Mapping[str, Tensor] | None = None,
+        arch: str = "vgg16",
     ):
         self.device = torch.device(device)
         self.batch_size = batch_size
         self.net = TransformerNet().to(self.device)
-        self.vgg = Vgg16(vgg_weights).to(self.device)
+        self.vgg = Vgg(vgg_weights, arch=arch).to(self.device)
         self.optimizer = torch.optim.Adam(self.net.parameters(), LEARNING_RATE)
         dataset = PhotoSet([photos[number % len(photos)] for number in range(max(len(photos), batch_size))], size)
         self.loader = DataLoader(
@@ -171,9 +180,13 @@ class ReferenceTrainer:
         )
         self.batches = self._endless()
         self.seconds_waited = 0.0  # for photos, over all steps
+        begun = time.perf_counter()
         with torch.no_grad():
             style = self.vgg(normalize(painting.to(self.device) * 255))
+        oxford = style["relu1_2"].mean() > OXFORD_MEAN
+        self.content_weight, self.style_weight = OXFORD_BALANCE if oxford else TORCHVISION_BALANCE
         self.wanted = {layer: gram_matrices(features) for layer, features in style.items()}
+        self.seconds_on_targets = time.perf_counter() - begun
 
     def _endless(self) -> Iterator[Tensor]:
         while True:
@@ -185,16 +198,22 @@ class ReferenceTrainer:
         self.seconds_waited += time.perf_counter() - begun
         photos = photos.to(self.device)
         self.optimizer.zero_grad()
-        painted = self.net(photos)
-        found = self.vgg(normalize(painted))
-        photo_features = self.vgg(normalize(photos))
-        loss = CONTENT_WEIGHT * F.mse_loss(found[CONTENT_LAYER], photo_features[CONTENT_LAYER])
-        for layer, wanted in self.wanted.items():
-            grams = gram_matrices(found[layer])
-            loss = loss + STYLE_WEIGHT * F.mse_loss(grams, wanted.expand_as(grams))
+        content, style = self.losses(self.net(photos), photos)
+        loss = self.content_weight * content + self.style_weight * style
         loss.backward()
         self.optimizer.step()
         return loss.item()
+
+    def losses(self, painted: Tensor, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Content and style, before their weights, of pictures from 0 to 255."""
+        found = self.vgg(normalize(painted))
+        photo_features = self.vgg(normalize(photos))
+        content = F.mse_loss(found[CONTENT_LAYER], photo_features[CONTENT_LAYER])
+        style = content.new_zeros(())
+        for layer, wanted in self.wanted.items():
+            grams = gram_matrices(found[layer])
+            style = style + F.mse_loss(grams, wanted.expand_as(grams))
+        return content, style
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -206,7 +225,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--vgg", type=Path, help="weights of VGG-16 in torchvision's layout (random)")
+    parser.add_argument("--vgg", type=Path, help="weights in torchvision's layout (random)")
+    parser.add_argument("--arch", choices=list(ARCHITECTURES), default="vgg16", help="what they are of (vgg16)")
     args = parser.parse_args(argv)
     photos = sorted(path for path in args.photos.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if not photos:
@@ -221,6 +241,7 @@ def main(argv: list[str] | None = None) -> int:
         workers=args.workers,
         device=args.device,
         vgg_weights=args.vgg,
+        arch=args.arch,
     )
     begun = time.perf_counter()
     for step in range(1, args.steps + 1):

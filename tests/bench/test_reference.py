@@ -36,7 +36,7 @@ def test_its_network_is_that_of_the_paper(plain):
 
 
 def test_its_vgg_ends_at_relu4_3_and_is_frozen(plain):
-    vgg = plain.Vgg16()
+    vgg = plain.Vgg()
     found = vgg(torch.rand(1, 3, 32, 32))
     assert {name: tuple(features.shape[1:]) for name, features in found.items()} == {
         "relu1_2": (64, 32, 32), "relu2_2": (128, 16, 16), "relu3_3": (256, 8, 8), "relu4_3": (512, 4, 4),
@@ -52,10 +52,10 @@ def test_its_gram_matrices_are_gram_matrices(plain):
 
 
 def test_its_vgg_takes_weights_of_torchvisions_layout(plain, tmp_path):
-    first = plain.Vgg16()
+    first = plain.Vgg()
     torch.save(first.state_dict(), tmp_path / "vgg.pth")
     picture = torch.rand(1, 3, 16, 16)
-    torch.testing.assert_close(plain.Vgg16(tmp_path / "vgg.pth")(picture)["relu4_3"], first(picture)["relu4_3"])
+    torch.testing.assert_close(plain.Vgg(tmp_path / "vgg.pth")(picture)["relu4_3"], first(picture)["relu4_3"])
 
 
 def test_its_command_trains_and_says_how_fast(plain, photos_dir, painting_file, capsys):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from brushnet import build, config
-from brushnet.bench import training
+from brushnet.bench import bare_run, training
 from brushnet.bench.clock import Clock
 from brushnet.bench.rates import Rates
 from brushnet.bench.reference import Reference, whole_photos
@@ -92,7 +92,7 @@ def test_what_is_compiled_is_seen():
 
 
 def test_a_training_that_ends_early_gives_no_figures(built, monkeypatch):
-    monkeypatch.setattr(training, "run", lambda *args, **options: None)
+    monkeypatch.setattr(bare_run, "run", lambda *args, **options: None)
     with pytest.raises(BrushnetError, match="the training ended before it was measured"):
         measure_training(*built, reference=None, seconds=0.1)
 
@@ -101,6 +101,6 @@ def test_a_stop_names_no_folder_to_resume(built, monkeypatch):
     def stopped(*args, **options):
         raise Stopped("stopped at step 3 of 100000000; continue with: brushnet train resume=/somewhere")
 
-    monkeypatch.setattr(training, "run", stopped)
+    monkeypatch.setattr(bare_run, "run", stopped)
     with pytest.raises(Stopped, match=r"^stopped; nothing is written$"):
         measure_training(*built, reference=None, seconds=0.1)
