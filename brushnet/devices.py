@@ -1,4 +1,4 @@
-"""Which device computes: the best there is, or the one that was asked for."""
+"""Which device computes: the best there is, or the one that was asked for; and what is sent to it."""
 
 from typing import TYPE_CHECKING
 
@@ -20,3 +20,10 @@ def pick_device(name: str) -> "torch.device":
     if name != "auto" and name not in usable:
         raise UserError(f"--device {name} is not on this machine; allowed are auto, {', '.join(usable)}")
     return torch.device(usable[0] if name == "auto" else name)
+
+
+def sent(values: "torch.Tensor", device: "torch.device") -> "torch.Tensor":
+    """Small values of the host on the device. The host does not wait for what a GPU is at: a plain copy would."""
+    if device.type != "cuda" or values.device.type != "cpu":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)

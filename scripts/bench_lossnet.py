@@ -19,7 +19,7 @@ from brushnet.config import Config, compose
 from brushnet.errors import BrushnetError, UserError
 from brushnet.lossnet import LossNetwork
 from brushnet.strokes import StrokeRange
-from brushnet.training.module import ramped_average
+from brushnet.training.averaging import ramped_average
 from brushnet.training.objective import loss_terms
 from brushnet.training.targets import StyleBank
 

@@ -91,6 +91,12 @@ class PhotoData(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
+    def transfer_batch_to_device(
+        self, batch: dict[str, Tensor], device: torch.device, dataloader_idx: int
+    ) -> dict[str, Tensor]:
+        """The photos alone: what is drawn for them, and noted of them, is the host's."""
+        return {**batch, "photo": batch["photo"].to(device, non_blocking=True)}
+
     def val_dataloader(self) -> DataLoader:
         """Centre crops, always the same, in the same order; every rank sees all of them."""
         crops = [_centre_crop(split.load(self._val_source, number), self.crop_px) for number in self._val_numbers]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +116,16 @@ class StreamPosition(pl.Callback):
             log.warning("flawed photos met in data.path: %s%s", join_counts(counts), worst)
 
 
+@lru_cache(maxsize=1)
+def _between_hosts() -> Any:
+    """A group of all processes for values of the host: NCCL knows those of GPUs only, which would be waited for."""
+    return None if torch.distributed.get_backend() == "gloo" else torch.distributed.new_group(backend="gloo")
+
+
 def _of_all_ranks(looks: Tensor, ranks: int) -> Tensor:
     """In the order of the ranks. Not by the strategy: its all_gather is for gradients, and deprecated by torch."""
     if ranks == 1:
         return looks
     gathered = [torch.empty_like(looks) for _ in range(ranks)]
-    torch.distributed.all_gather(gathered, looks)
+    torch.distributed.all_gather(gathered, looks, group=_between_hosts())
     return torch.cat(gathered)

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple, cast
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from brushnet import seeds
+from brushnet.devices import sent
 from brushnet.losses import Key, LossSpec, StyleTarget
 from brushnet.lossnet import LossNetwork
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
+from brushnet.training.ahead import StepsAhead
+from brushnet.training.averaging import AveragedNet
 from brushnet.training.collapse import CollapseWatch
 from brushnet.training.faults import Fault, skip_step
 from brushnet.training.loops import loops_after
@@ -76,7 +78,7 @@ class StyleTraining(pl.LightningModule):
         self.automatic_optimization = False
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = net.to(memory_format=self.memory_format)  # here: DDP lays out its buckets by it
-        self.ema = AveragedModel(net, multi_avg_fn=ramped_average(ema_decay)).requires_grad_(False).eval()
+        self.ema = AveragedNet(net, decay=ema_decay)
         self.lossnet, self.spec = lossnet, spec
         self.paintings, self.stroke, self.target = paintings, stroke, target
         self.bank_step_octaves, self.crop_px, self.seed = bank_step_octaves, crop_px, seed
@@ -93,11 +95,14 @@ class StyleTraining(pl.LightningModule):
         self.spikes = GradientSpikes(clip=gradient_clip)
         self.seconds_before = 0.0  # of the sessions before this one
         self.last_losses: dict[str, float] = {}
+        self.shown: dict[str, Tensor] = {}  # losses of the last step, on the device: to read one is to wait for it
+        self.ahead: StepsAhead | None = None
         self.bank: StyleBank | None = None
         self.fit_started, self.trained_on = time.perf_counter(), "cpu"
 
     def on_fit_start(self) -> None:
         self.fit_started, self.trained_on = time.perf_counter(), str(self.device)
+        self.ahead = StepsAhead(self) if self._runs_ahead() else None
         self.lossnet.to(self.device, memory_format=self.memory_format)
         if self.compiled:
             self.net.compile()  # in place: keys stay clean
@@ -134,6 +139,9 @@ class StyleTraining(pl.LightningModule):
                 spec=self.spec,
             )
 
+    def _runs_ahead(self) -> bool:
+        return self._trainer is not None and self._trainer.strategy.root_device.type == "cuda"
+
     def on_train_batch_start(self, batch: Any, batch_index: int) -> int | None:
         return -1 if self.trainer.should_stop else None  # asked for since the last step: this one is left for a resume
 
@@ -147,9 +155,9 @@ class StyleTraining(pl.LightningModule):
     ) -> Tensor:
         """The painting (B, 3, H, W) of photos in [0, 1], by the averaged network unless another is given."""
         first = self.net.styles - len(self.paintings)
-        weights_BK = nn.functional.one_hot(first + style_B, self.net.styles).to(photo_B3HW)
-        told = self.stroke.told(log2_stroke_B).to(photo_B3HW)
-        return (net or self.ema.module)(photo_B3HW, told, weights_BK.to(photo_B3HW.device))
+        weights_BK = nn.functional.one_hot(first + style_B, self.net.styles).to(photo_B3HW.dtype)
+        told = sent(self.stroke.told(log2_stroke_B).to(photo_B3HW.dtype), photo_B3HW.device)
+        return (net or self.ema.module)(photo_B3HW, told, sent(weights_BK, photo_B3HW.device))
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         drawn = self.draw(batch)
@@ -159,11 +167,16 @@ class StyleTraining(pl.LightningModule):
         self.optimizers().zero_grad()  # type: ignore[union-attr]
         # A loss that is not finite makes all gradients so, and DDP those of every process: the norm alone decides.
         self.manual_backward(loss * torch.where(loss.isfinite(), 1.0, math.nan))
-        norm = float(nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip or math.inf))
-        if math.isfinite(norm):
-            self._descend(loss, means, norm)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip or math.inf)
+        self.shown = {"loss": loss.detach(), **{name: value.detach() for name, value in means.items()}}
+        if self.ahead:
+            self.ahead.descend(batch, loss, norm)
+            self._log_step(norm)
+        elif math.isfinite(norm):
+            self._descend(float(norm))
+            self._log_step(norm)
         else:
-            skip_step(self, batch, loss=float(loss.detach()), norm=norm)
+            skip_step(self, batch, loss=float(loss.detach()), norm=float(norm))
         self.batches_done += 1
 
     def draw(self, batch: dict[str, Tensor]) -> Drawn:
@@ -186,33 +199,42 @@ class StyleTraining(pl.LightningModule):
             terms["spectrum"] = self.spec.spectrum_weight * self.spectrum.distance(painting, log2_stroke_B, style_B)
         return terms
 
-    def _descend(self, loss: Tensor, means: dict[str, Tensor], norm: float) -> None:
-        self.bad_steps_in_a_row, self.fault = 0, None
-        self.clipped_steps += norm > self.gradient_clip > 0
-        self.spikes.see(norm, step=self.global_step + 1)
+    def _descend(self, norm: float) -> None:
+        self.note_step(norm, step=self.global_step + 1)
         optimizer: Any = self.optimizers()
         schedule: Any = self.lr_schedulers()
         optimizer.step()
         schedule.step()
         self.ema.update_parameters(self.net)
-        self._log_step(loss, means, norm, schedule.get_last_lr()[0])
 
-    def _log_step(self, loss: Tensor, means: dict[str, Tensor], norm: float, rate: float) -> None:
-        terms = {f"train/{name}": value.detach() for name, value in means.items()}
-        row: dict[str, Any] = {
-            "train/loss": loss.detach(),
-            **terms,
-            "train/gradient_norm": norm,
-            "train/clipped_steps": float(self.clipped_steps),
-            "train/learning_rate": rate,
-            "train/skipped_steps": float(self.bad_steps),
-        }
-        self.log_dict(row, logger=False)  # for the progress report
+    def note_step(self, norm: float, *, step: int) -> None:
+        """One that moved the weights, with its gradient norm before clipping."""
+        self.bad_steps_in_a_row, self.fault = 0, None
+        self.clipped_steps += norm > self.gradient_clip > 0
+        self.spikes.see(norm, step=step)
+
+    def _log_step(self, norm: Tensor) -> None:
         # Not through Lightning: after a resume it counts anew when a row is due, and repeats one for a skipped step.
         trainer: Any = self.trainer
-        if (self.batches_done + 1) % trainer.log_every_n_steps == 0:
+        schedule: Any = self.lr_schedulers()
+        if (self.batches_done + 1) % trainer.log_every_n_steps:
+            return
+        self.look()
+        row = {
+            **{f"train/{name}": float(value) for name, value in self.shown.items()},
+            "train/gradient_norm": float(norm),
+            "train/clipped_steps": float(self.clipped_steps),
+            "train/learning_rate": schedule.get_last_lr()[0],
+            "train/skipped_steps": float(self.bad_steps),
+        }
+        if math.isfinite(row["train/gradient_norm"]):
             for logger in trainer.loggers:
-                logger.log_metrics({name: float(value) for name, value in row.items()}, step=self.global_step)
+                logger.log_metrics(row, step=self.global_step)
+
+    def look(self) -> None:
+        """At the steps that were not waited for."""
+        if self.ahead:
+            self.ahead.look()
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         photo = self._float(batch["photo"])
@@ -258,17 +280,20 @@ class StyleTraining(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         trained = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.Adam(trained, lr=self.learning_rate)
+        optimizer = torch.optim.Adam(trained, lr=self.learning_rate, fused=self._runs_ahead() or None)
         return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_factor)]
 
     def _rate_factor(self, step: int) -> float:
         return learning_rate_factor(self.schedule, step, total_steps=self.total_steps, warmup_steps=self.warmup_steps)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.look()
+        _set_fused(checkpoint, None)  # as on a CPU: a run may go on there
         checkpoint["progress"] = {name: getattr(self, name) for name in PROGRESS}
         checkpoint[CHECKPOINT_KEY] = self.describe(self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        _set_fused(checkpoint, self._runs_ahead() or None)
         saved = checkpoint["progress"]
         self.batches_done, self.bad_steps = saved["batches_done"], saved["bad_steps"]
         self.bad_steps_in_a_row, self.clipped_steps = saved.get("bad_steps_in_a_row", 0), saved.get("clipped_steps", 0)
@@ -289,13 +314,7 @@ PROGRESS = (
 )
 
 
-def ramped_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Exponential moving average that forgets its start: decay (1 + n) / (10 + n) until it reaches `decay`."""
-
-    @torch.no_grad()
-    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
-        steps = int(count)
-        weight = 1 - min(decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(averaged, current, weight)
-
-    return average
+def _set_fused(checkpoint: dict[str, Any], fused: bool | None) -> None:
+    for optimizer in checkpoint["optimizer_states"]:
+        for group in optimizer["param_groups"]:
+            group["fused"] = fused

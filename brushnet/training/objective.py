@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from brushnet.devices import sent
 from brushnet.losses import Key, LossSpec, StyleTarget, content_distance, pyramid, statistics, style_distance
 from brushnet.losses import total_variation as tv
 from brushnet.lossnet import LossNetwork
@@ -49,7 +50,7 @@ def loss_terms(
             with torch.no_grad():
                 wanted = lossnet.features(photo, content_layers)
             for layer, weight in content_layers.items():
-                distance = share_B.to(content.device) * content_distance(feats[layer], wanted[layer])
+                distance = sent(share_B, content.device) * content_distance(feats[layer], wanted[layer])
                 content = content + spec.content_weight * weight * distance
     return {"content": content, **style, "tv": spec.tv_weight * tv(painting_B3HW)}
 

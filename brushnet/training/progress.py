@@ -70,7 +70,7 @@ class ProgressReport(pl.Callback):
 
     def _show(self, trainer: pl.Trainer, module: StyleTraining) -> None:
         rate = 1 / statistics.median(self.recent)
-        note = f"{rate:.2f} steps/s  {rate * self.batch_size * trainer.world_size:.1f} images/s  {_losses(trainer)}"
+        note = f"{rate:.2f} steps/s  {rate * self.batch_size * trainer.world_size:.1f} images/s  {_losses(module)}"
         if self.bar:
             total = module.total_steps
             with suppress(OSError):
@@ -80,10 +80,9 @@ class ProgressReport(pl.Callback):
         log.info("step %d/%d  %s  %s left", trainer.global_step, module.total_steps, note, _clock(left))
 
 
-def _losses(trainer: pl.Trainer) -> str:
-    metrics = trainer.callback_metrics
-    style = sum(float(value) for name, value in metrics.items() if name.startswith("train/style/"))
-    parts = {"loss": metrics.get("train/loss"), "content": metrics.get("train/content"), "style": style}
+def _losses(module: StyleTraining) -> str:
+    style = sum(float(value) for name, value in module.shown.items() if name.startswith("style/"))
+    parts = {"loss": module.shown.get("loss"), "content": module.shown.get("content"), "style": style}
     return "  ".join(f"{name} {float(value):.3f}" for name, value in parts.items() if value is not None)
 
 

@@ -7,11 +7,13 @@ Shape letters: B batch, K scales of the grid, P paintings, L bands.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from brushnet.devices import sent
 from brushnet.strokes import Painting, StrokeRange
 from brushnet.training.targets import on_grid
 
@@ -27,7 +29,7 @@ def band_energies(picture_B3HW: Tensor) -> Tensor:
 
     Of a picture too small for a band its energy is the floor.
     """
-    opponent = torch.tensor(OPPONENT, device=picture_B3HW.device)
+    opponent = _constant(OPPONENT, picture_B3HW.device)
     level = torch.einsum("kc,bchw->bkhw", opponent, picture_B3HW.float())
     found = []
     for _ in range(BANDS):
@@ -36,6 +38,11 @@ def band_energies(picture_B3HW: Tensor) -> Tensor:
         found.append(((level - smooth).square().mean(dim=(2, 3)) + FLOOR).log())
         level = coarser
     return torch.stack(found, dim=1)
+
+
+@lru_cache
+def _constant(values: tuple[object, ...], device: torch.device) -> Tensor:
+    return torch.tensor(values, device=device)  # kept: the host waits for a GPU wherever it makes one
 
 
 class SpectrumTarget:
@@ -61,9 +68,9 @@ class SpectrumTarget:
         wanted = self._wanted(log2_stroke_B, style_B)
         with torch.autocast(picture_B3HW.device.type, enabled=False):
             squares = (band_energies(picture_B3HW) - wanted).square()
-        return (squares * squares.new_tensor(WEIGHTS)).mean(dim=(1, 2))
+        return (squares * _constant(WEIGHTS, squares.device)).mean(dim=(1, 2))
 
     def _wanted(self, log2_stroke_B: Tensor, style_B: Tensor) -> Tensor:
-        low_B, part_B = (each.to(self.energies.device) for each in on_grid(self.octaves, log2_stroke_B))
-        high_B, style_B = (low_B + 1).clamp(max=len(self.octaves) - 1), style_B.to(low_B.device)
+        low_B, part_B = (sent(each, self.energies.device) for each in on_grid(self.octaves, log2_stroke_B))
+        high_B, style_B = (low_B + 1).clamp(max=len(self.octaves) - 1), sent(style_B, low_B.device)
         return torch.lerp(self.energies[style_B, low_B], self.energies[style_B, high_B], part_B.view(-1, 1, 1))

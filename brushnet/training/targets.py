@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from brushnet.devices import sent
 from brushnet.losses import Key, LossSpec, Statistics, StyleTarget, pyramid, statistics, target_of
 from brushnet.lossnet import LossNetwork
 from brushnet.strokes import Painting, StrokeRange
@@ -62,14 +63,13 @@ class StyleBank:
 
     def target(self, log2_stroke_B: Tensor, style_B: Tensor) -> dict[Key, StyleTarget]:
         """Target of each sample at its scale (octaves) and for its painting (index)."""
-        low, part = on_grid(self.octaves, log2_stroke_B)
-        return {
-            key: self._interpolate(rows, low + style_B * len(self.octaves), part) for key, rows in self.rows.items()
-        }
+        low_B, part_B = on_grid(self.octaves, log2_stroke_B)
+        device = next(iter(self.rows.values())).mean.device
+        low_B, part_B = sent(low_B + style_B * len(self.octaves), device), sent(part_B, device)
+        return {key: self._interpolate(rows, low_B, part_B) for key, rows in self.rows.items()}
 
-    def _interpolate(self, rows: Statistics, low_B: Tensor, part_B: Tensor) -> StyleTarget:
-        device = rows.mean.device
-        low_B, part_B = low_B.to(device), part_B.to(device)
+    @staticmethod
+    def _interpolate(rows: Statistics, low_B: Tensor, part_B: Tensor) -> StyleTarget:
         high_B = (low_B + 1).clamp(max=len(rows.mean) - 1)
         matrix = torch.lerp(rows.matrix[low_B], rows.matrix[high_B], part_B.view(-1, 1, 1))
         mean = torch.lerp(rows.mean[low_B], rows.mean[high_B], part_B.view(-1, 1))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from brushnet.training.module import ramped_average
+from brushnet.training.averaging import ramped_average
 
 
 def test_averaged_weights_forget_the_start_and_then_follow_slowly():

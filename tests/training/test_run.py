@@ -147,7 +147,7 @@ def test_a_run_that_was_begun_by_a_brushnet_of_another_network_is_not_continued(
     told = json.loads(content["brushnet"]) | {"format": 1, "version": "0.0.9"}
     torch.save(content | {"brushnet": json.dumps(told)}, checkpoint)
     with pytest.raises(
-        UserError, match=r"resume=.*last\.ckpt was begun by brushnet 0\.0\.9, .*format 1, now 2.* start the run anew"
+        UserError, match=r"resume=.*last\.ckpt was begun by brushnet 0\.0\.9, .*format 1, now 3.* start the run anew"
     ):
         train("trainer.max_steps=4", resume_from=checkpoint)
 
