@@ -269,6 +269,7 @@ def build_data(cfg: Config, *, allow_pipe: bool) -> PhotoData:
         allow_pipe=allow_pipe,
         cache_dir=cfg.data.cache_dir,
         max_bad_fraction=cfg.data.max_bad_fraction,
+        decoded_mb=cfg.data.decoded_mb,
     )
 
 

@@ -203,3 +203,5 @@ def test_every_type_of_option_has_a_word_for_what_is_allowed():
     assert set(types_by_key().values()) <= _TYPE_WORDS.keys()
     with pytest.raises(ConfigError, match=r"checkpoint_every_minutes must be a number or null, got often"):
         compose(["trainer.checkpoint_every_minutes=often"])
+    with pytest.raises(ConfigError, match=r"data\.decoded_mb must be a whole number or null, got much"):
+        compose(["data.decoded_mb=much"])

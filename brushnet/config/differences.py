@@ -15,7 +15,7 @@ HARMLESS = (
     "data.max_bad_fraction", "trainer.evaluate", "logger.*",
     # On what and how fast.
     "trainer.devices", "trainer.accelerator", "trainer.precision", "trainer.compile", "trainer.channels_last",
-    "data.workers",
+    "data.workers", "data.decoded_mb",
 )  # fmt: skip
 # Rounded otherwise. So do other `trainer.devices`, of which the data module tells more.
 ARITHMETIC = ("trainer.accelerator", "trainer.precision", "trainer.compile", "trainer.channels_last")

@@ -144,6 +144,9 @@ class DataOptions:
     val_photos: int = option(16, "validation photos in use, at most", min=1, max=10_000)
     cache_dir: str | None = option(None, "where remote shards are kept; null: $BRUSHNET_CACHE or ~/.cache/brushnet",
                                     path=True)  # fmt: skip
+    decoded_mb: int | None = option(None, "memory for decoded photos, so that none is decoded twice; null: as much as "
+                                    "all of them take, if a quarter of what is free; 0: none",
+                                    unit="MB", min=0, max=10_000_000)  # fmt: skip
     # Real collections have a few bad photos in a thousand. A quarter is more likely a lost disk or the wrong folder,
     # and fewer photos are still worth training on.
     max_bad_fraction: float = option(0.25, "photos that may be bad before training stops; 1: all", min=0, max=1)

@@ -19,6 +19,7 @@ _TYPE_WORDS = {
     "bool": "true or false",
     "str": "text",
     "str | None": "text or null",
+    "int | None": "a whole number or null",
     "float | None": "a number or null",
     "list[str]": "a list, e.g. [a.jpg,b.jpg]",
     "list[LayerWeight]": "a list of {name, weight}, e.g. [{name: relu3_1, weight: 1}]",

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from brushnet import images
 from brushnet.data import split
+from brushnet.data.decoded import Decoded, room_for
 from brushnet.data.keeper import Keeper
 from brushnet.data.looks import Looks
 from brushnet.data.order import SHUFFLE_GROUPS
@@ -50,13 +51,14 @@ class PhotoData(pl.LightningDataModule):
         allow_pipe: bool = False,
         cache_dir: str | None = None,
         max_bad_fraction: float = 0.25,
+        decoded_mb: int | None = None,
     ) -> None:
         super().__init__()
         self.path, self.val_path = path, val_path
         self.crop_px, self.batch_size, self.seed = crop_px, batch_size, seed
         self.workers, self.val_photos = workers, val_photos
         self._open_options: dict[str, Any] = {"source": source, "allow_pipe": allow_pipe, "cache_dir": cache_dir}
-        self.max_bad_fraction = max_bad_fraction
+        self.max_bad_fraction, self.decoded_mb = max_bad_fraction, decoded_mb
         self.batches_done = 0
         self._resumed: dict[str, int] = {"batches": 0, "samples": 0}
         self.photos: Photos | None = None
@@ -81,6 +83,7 @@ class PhotoData(pl.LightningDataModule):
         assert self.photos is not None, "setup() comes first"
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         batches = Batches(self.batch_size, rank=rank, world_size=world_size, first_sample=self._first_sample())
+        self.photos.decoded = self.photos.decoded or self._memory_for(self.photos)
         workers = auto_workers(self.trainer.num_devices if self.trainer else 1) if self.workers < 0 else self.workers
         return DataLoader(
             self.photos,
@@ -90,6 +93,16 @@ class PhotoData(pl.LightningDataModule):
             worker_init_fn=ignore,
             pin_memory=torch.cuda.is_available(),
         )
+
+    def _memory_for(self, photos: Photos) -> Decoded | None:
+        ranks = max(self.trainer.num_devices if self.trainer else 1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        count = len(photos.source)
+        room = room_for(count, short_side_px=photos.short_side_px, ranks=ranks, asked_mb=self.decoded_mb)
+        try:
+            return Decoded(count, max_bytes=room) if room else None
+        except (OSError, OverflowError) as error:
+            log.warning("data.decoded_mb: photos are decoded each time: no %d MB for them (%s)", room >> 20, error)
+            return None
 
     def transfer_batch_to_device(
         self, batch: dict[str, Tensor], device: torch.device, dataloader_idx: int

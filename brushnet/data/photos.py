@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from brushnet import images, seeds
+from brushnet.data.decoded import Decoded
 from brushnet.data.looks import STATES, pack
 from brushnet.data.order import GlobalOrder
 from brushnet.data.reading import Source, UnreachableError
@@ -74,6 +75,12 @@ class Photos(Dataset[dict[str, object]]):
         # what the run counts are the looks of samples in use. Writing it twice changes nothing: no lock.
         self.known = torch.zeros(len(source), dtype=torch.uint8).share_memory_()
         self._last_log = -math.inf
+        self.decoded: Decoded | None = None
+
+    @property
+    def short_side_px(self) -> int:
+        """No crop is cut from less than SMALLEST_CROP of the short side: more pixels than this are never seen."""
+        return math.ceil(self.crop_px / SMALLEST_CROP)
 
     def __getitem__(self, global_index: int) -> dict[str, object]:
         _, number = self.order(global_index)
@@ -118,8 +125,12 @@ class Photos(Dataset[dict[str, object]]):
         return photo
 
     def _load(self, number: int) -> Tensor:
-        # No crop is cut from less than SMALLEST_CROP of the short side: more pixels than this are never seen.
-        return decode_photo(self.source.read(number), short_side_px=math.ceil(self.crop_px / SMALLEST_CROP))
+        photo = self.decoded.get(number) if self.decoded else None
+        if photo is None:
+            photo = decode_photo(self.source.read(number), short_side_px=self.short_side_px)
+            if self.decoded:
+                self.decoded.put(number, photo)
+        return photo
 
     def _log_bad(self, number: int, cause: str) -> None:
         if time.monotonic() - self._last_log >= 1:

@@ -179,7 +179,7 @@ def test_two_ranks_of_two_see_what_one_of_four_sees(photo_folder):
 
 def test_the_module_takes_its_rank_from_the_trainer(photo_folder):
     data = module(photo_folder(10))
-    data.trainer = type("Trainer", (), {"global_rank": 1, "world_size": 3})()
+    data.trainer = type("Trainer", (), {"global_rank": 1, "world_size": 3, "num_devices": 3})()
     assert first_batches(data, 2)[1]["index"].tolist() == [16, 17, 18, 19]
 
 

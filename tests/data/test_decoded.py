@@ -1,0 +1,82 @@
+"""decoded.py: photos in memory are those that were decoded, kept once, and no more of them than fit."""
+
+import itertools
+import pickle
+
+import pytest
+import torch
+
+from brushnet.data import decoded, photos
+from brushnet.data.decoded import Decoded, room_for
+from brushnet.data.module import PhotoData
+
+
+def photo(number: int, size: tuple[int, int] = (4, 6)) -> torch.Tensor:
+    return torch.full((3, *size), number, dtype=torch.uint8)
+
+
+def test_photos_come_back_as_they_were_until_there_is_no_room():
+    kept = Decoded(5, max_bytes=200)
+    for number, size in enumerate([(4, 6), (2, 9), (10, 10), (4, 6)]):
+        kept.put(number, photo(number, size))
+    kept.put(0, photo(7))  # another worker was faster
+    assert torch.equal(kept.get(0), photo(0))
+    assert torch.equal(kept.get(1), photo(1, (2, 9)))
+    assert kept.get(2) is None  # too large for what is left
+    assert torch.equal(kept.get(3), photo(3))
+    assert kept.get(4) is None
+
+
+def test_a_worker_that_is_no_copy_of_the_process_keeps_nothing():
+    kept = Decoded(2, max_bytes=100)
+    kept.put(0, photo(0))
+    alone = pickle.loads(pickle.dumps(kept))
+    alone.put(1, photo(1))
+    assert alone.get(0) is None
+    assert alone.get(1) is None
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_are_the_same_and_no_photo_is_decoded_twice(photo_folder, monkeypatch, workers):
+    folder = photo_folder(12)
+    decoding = photos.decode_photo
+    count = torch.zeros(1, dtype=torch.int64).share_memory_()
+
+    def counted(data, *, short_side_px):
+        count.add_(1)
+        return decoding(data, short_side_px=short_side_px)
+
+    monkeypatch.setattr(photos, "decode_photo", counted)
+    batches = {}
+    for decoded_mb in (0, 1):
+        data = PhotoData(path=str(folder), crop_px=16, batch_size=4, seed=0, workers=workers, decoded_mb=decoded_mb)
+        data.setup()
+        before = int(count)
+        batches[decoded_mb] = list(itertools.islice(data.train_dataloader(), 12))
+        looked_at = int(count) - before
+        if decoded_mb and not workers:
+            assert looked_at == len(data.photos.source)
+        assert looked_at >= (len(data.photos.source) if decoded_mb else 48)
+        assert not decoded_mb or looked_at < 48
+    assert all(torch.equal(a[key], b[key]) for a, b in zip(*batches.values(), strict=True) for key in a)
+
+
+def test_all_photos_are_kept_or_none_unless_it_is_said_how_much(monkeypatch):
+    monkeypatch.setattr(decoded, "free_bytes", lambda: 100 << 20)
+    one = 3 * 320**2 * 2
+    assert room_for(40, short_side_px=320, ranks=1, asked_mb=None) == 40 * one
+    assert room_for(40, short_side_px=320, ranks=2, asked_mb=None) == 0  # each has all of them
+    assert room_for(50, short_side_px=320, ranks=1, asked_mb=None) == 0
+    assert room_for(50, short_side_px=320, ranks=2, asked_mb=4) == 2 << 20
+    assert room_for(50, short_side_px=320, ranks=1, asked_mb=0) == 0
+
+
+def test_photos_are_decoded_each_time_where_the_system_refuses_the_memory(photo_folder, monkeypatch, caplog):
+    def refused(*args, **kwargs):
+        raise OSError("Cannot allocate memory")
+
+    monkeypatch.setattr("brushnet.data.module.Decoded", refused)
+    data = PhotoData(path=str(photo_folder(8)), crop_px=16, batch_size=4, seed=0, workers=0, decoded_mb=3)
+    data.setup()
+    assert len(next(iter(data.train_dataloader()))["index"]) == 4
+    assert "data.decoded_mb: photos are decoded each time: no 3 MB for them (Cannot allocate memory)" in caplog.text
