@@ -14,7 +14,7 @@ from brushnet import config, models, samples, seeds
 from brushnet.config import Config
 from brushnet.config.secrets import all_without_secrets
 from brushnet.data.module import PhotoData
-from brushnet.devices import pick_device
+from brushnet.devices import pick_device, pick_precision
 from brushnet.errors import UserError
 from brushnet.evaluation import after_training
 from brushnet.evaluation.after_training import judge_run
@@ -63,7 +63,7 @@ def train(
     if resume_from is not None:
         check_format(resume_from)
     base = build_base(cfg, resume_from=resume_from, given=given)
-    origin = build_origin(cfg, resume_from=resume_from)
+    origin = build_origin(cfg, resume_from=resume_from, given=given)
     stroke = build_stroke(cfg)
     paintings = build_paintings(cfg, stroke, kept=base.style_names if base else ())
     cfg.lossnet.weights = choose(cfg.lossnet.weights, arch=cfg.lossnet.arch)  # saved: a resume must not choose anew
@@ -174,14 +174,16 @@ def build_base(cfg: Config, *, resume_from: Path | None, given: Collection[str])
     return base
 
 
-def build_origin(cfg: Config, *, resume_from: Path | None) -> Origin | None:
-    """What `fork` says the run starts from, or started from."""
+def build_origin(cfg: Config, *, resume_from: Path | None, given: Collection[str]) -> Origin | None:
+    """What `fork` says the run starts from, or started from. `cfg` takes over its network."""
     if cfg.fork is None:
         return None
     if resume_from is not None:
         return resumed_origin(resume_from)
     net = {**asdict(cfg.net), "styles": len(cfg.style.files)}
-    origin = open_origin(cfg.fork, net=net, stroke_mode=cfg.stroke.mode)
+    origin = open_origin(cfg.fork, net=net, given=given, stroke_mode=cfg.stroke.mode)
+    for name in asdict(cfg.net):
+        setattr(cfg.net, name, getattr(origin.net, name))
     log.info("starting from the weights of %s (step %s)", cfg.fork, origin.summary.get("step", "not told"))
     return origin
 
@@ -359,6 +361,7 @@ def build_meta(
 
 def build_options(cfg: Config, out_dir: Path) -> RunOptions:
     trainer = cfg.trainer
+    trainer.precision = pick_precision(trainer.precision, trainer.accelerator)  # saved: a resume must not choose anew
     return RunOptions(
         out_dir=out_dir,
         max_steps=trainer.max_steps,

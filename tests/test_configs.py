@@ -96,14 +96,14 @@ def test_no_file_names_a_class_to_instantiate():
 
 
 def test_choosing_the_default_value_of_each_group_changes_nothing():
-    defaults = ["net=slim", "lossnet=auto", "loss=default", "stroke=three_octaves", "style=default", "data=sample",
+    defaults = ["net=quick", "lossnet=auto", "loss=default", "stroke=three_octaves", "style=default", "data=sample",
                 "trainer=default", "logger=csv"]  # fmt: skip
     assert compose(defaults) == Config()
 
 
 def test_conf_dir_can_be_chosen_by_environment(tmp_path, monkeypatch):
     copy = shutil.copytree(conf_dir(), tmp_path / "conf")
-    (copy / "net" / "slim.yaml").write_text("width: 8\n")
+    (copy / "net" / "quick.yaml").write_text("width: 8\n")
     monkeypatch.setenv("BRUSHNET_CONF", str(copy))
     assert compose([]).net.width == 8
 
@@ -119,7 +119,7 @@ def test_an_installed_package_brings_its_own_configuration(tmp_path):
     package = Path(brushnet.__file__).parent
     shutil.copytree(package, tmp_path / "brushnet", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(conf_dir(), tmp_path / "brushnet" / "conf")
-    (tmp_path / "brushnet" / "conf" / "net" / "slim.yaml").write_text("width: 8\n")
+    (tmp_path / "brushnet" / "conf" / "net" / "quick.yaml").write_text("width: 8\n")
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "train.yaml").write_text("somebody: else\n")
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -194,7 +194,7 @@ def test_resume_from_another_conf_is_refused(build, tmp_path, monkeypatch, capsy
     monkeypatch.setenv("BRUSHNET_CONF", str(copy))
     build.errors[1] = BrushnetError("failed")
     assert sweep("seed=0,1") == 1
-    (copy / "net" / "slim.yaml").write_text("width: 8\n")
+    (copy / "net" / "quick.yaml").write_text("width: 8\n")
     assert cli.main(["train", "-m", "resume=s"]) == 2
     assert "resume=s: seed0 would be trained with other options than when the sweep began" in capsys.readouterr().err
 
@@ -209,7 +209,7 @@ def test_resume_from_another_conf_is_refused(build, tmp_path, monkeypatch, capsy
         "net.width=${oc.env:HOME}",
         "experiment='../../evil'",
         "experiment=../../evil",
-        "net@hydra=slim",
+        "net@hydra=quick",
         "net=slim,johnson",
     ],
 )

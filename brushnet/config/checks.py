@@ -17,7 +17,6 @@ def check(cfg: Config) -> Config:
     """The same configuration; ConfigError names the first option that is wrong."""
     for key, each, value in options(cfg):
         _check_option(key, value, rule_of(each))
-    _check_net(cfg)
     _check_stroke(cfg)
     _check_layers("loss.style_layers", cfg.loss.style_layers, cfg)
     _check_layers("loss.content_layers", cfg.loss.content_layers, cfg)
@@ -46,11 +45,6 @@ def _within(value: float, rule: Rule) -> bool:
         and (rule.above is None or value > rule.above)
         and (rule.below is None or value < rule.below)
     )
-
-
-def _check_net(cfg: Config) -> None:
-    if cfg.net.trunk == "plain" and cfg.net.trunk_px != 4:
-        raise ConfigError(f"net.trunk_px must be 4 with net.trunk=plain, got {cfg.net.trunk_px:g}")
 
 
 def _check_stroke(cfg: Config) -> None:

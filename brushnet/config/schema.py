@@ -57,10 +57,10 @@ class NetOptions:
     blocks: int = option(5, "residual blocks of the trunk", min=1, max=32)
     stroke_embedding: int = option(64, "size of the embedding of log2 s", min=4, max=1024, unit="channels")
     # Figures beside `trunk` in the README: what it takes.
-    trunk: str = option("scaled", "resolution of the blocks: scaled with the stroke, or plain, a quarter at any s",
+    trunk: str = option("scaled", "resolution of the blocks: scaled with the stroke, or plain, one at any s",
                         choices=("scaled", "plain"))  # fmt: skip
-    trunk_px: float = option(4.0, "photo pixels to a position of a scaled trunk at s = 1", unit="px", min=2, max=32)
-    ends: str = option("full", "full: convolutions at full resolution, as in the paper; patch: from and to patches",
+    trunk_px: float = option(8.0, "photo pixels to a position of the trunk at s = 1", unit="px", min=2, max=32)
+    ends: str = option("patch", "full: convolutions at full resolution, as in the paper; patch: from and to patches",
                        choices=("full", "patch"))  # fmt: skip
 
 
@@ -165,7 +165,8 @@ class TrainerOptions:
     warmup_steps: int = option(50, "steps of linear warm-up", unit="steps", min=0, max=1_000_000)
     gradient_clip: float = option(1.0, "largest gradient norm; 0: no clipping", min=0)
     ema_decay: float = option(0.99, "decay per step of the averaged weights, which are the ones saved", min=0, below=1)
-    precision: str = option("32-true", "arithmetic of network and loss network", choices=("32-true", "bf16-mixed"))
+    precision: str = option("32-true", "arithmetic of network and loss network; auto: bf16 where the device has it",
+                            choices=("auto", "32-true", "bf16-mixed"))  # fmt: skip
     accelerator: str = option("auto", "device kind", choices=("auto", "cpu", "gpu", "mps"), common=True)
     devices: int = option(1, "devices, trained in parallel (DDP)", min=1, max=1024, common=True)
     compile: bool = option(False, "torch.compile the network: minutes of start, then faster")

@@ -37,7 +37,7 @@ class Network:
                 feats = self._flat(photo_B3HW).op("Where", self.graph.constant(0, np.float32), feats, dtype=np.float32)
             feats = normed(feats, affines[norm], of_map=of_map).op("Relu")
         if self.net.trunk == "plain":
-            feats = self._blocks(feats, self.net.residual, [affines[norm] for norm in self.trunk], of_map=of_map)
+            feats = self._with_plain(feats, [affines[norm] for norm in self.trunk], of_map=of_map)
         elif of_map:
             feats = self._with_brushes(feats, log2_stroke_11hw)
         else:
@@ -82,10 +82,18 @@ class Network:
         size_2 = feats.size()
         # In double precision, as the network has it from Python: a size that is rounded otherwise is another painting.
         scale = self.graph.constant([2.0]).op("Pow", octaves_1111.cast(np.float64).op("Reshape", self._int([1])))
-        zoom = scale.at_least(transformer.FINEST) * (self.net.trunk_px / transformer.STRIDE)
-        sides = (size_2.cast(np.float64) / zoom).op("Round")
-        small = resize(feats, sides.at_least(transformer.SMALLEST_TRUNK_PX).cast(np.int64))
-        return resize(self._blocks(small, self.net.residual, affines, of_map=False), size_2)
+        zoom = scale.at_least(transformer.FINEST) * self.net.trunk_zoom(0.0)
+        return resize(self._blocks(self._smaller(feats, zoom), self.net.residual, affines, of_map=False), size_2)
+
+    def _with_plain(self, feats: Value, affines: Sequence[Affine], *, of_map: bool) -> Value:
+        if self.net.trunk_zoom(0.0) == 1:
+            return self._blocks(feats, self.net.residual, affines, of_map=of_map)
+        small = self._smaller(feats, self.graph.constant([self.net.trunk_zoom(0.0)]))
+        return resize(self._blocks(small, self.net.residual, affines, of_map=of_map), feats.size())
+
+    def _smaller(self, feats: Value, zoom_1: Value) -> Value:
+        sides = (feats.size().cast(np.float64) / zoom_1).op("Round")
+        return resize(feats, sides.at_least(transformer.SMALLEST_TRUNK_PX).cast(np.int64))
 
     def _with_brushes(self, feats: Value, log2_stroke_11hw: Value) -> Value:
         """One after the other, each with its share of every point."""

@@ -54,11 +54,8 @@ class Painter(nn.Module):
         feats = _padded(photo) - 0.5
         for conv, affine in zip(self.net.down, head, strict=True):
             feats = F.relu(_normed(conv(feats), affine, of_map=self.told))
-        zoom = self.net.trunk_zoom(0.0)
-        if self.net.trunk == "plain" or (not self.told and zoom == 1):
-            feats = _blocks(feats, self.net.residual, trunk, of_map=self.told)
-        elif not self.told:
-            feats = self._at_zoom(feats, torch.tensor(zoom), trunk)
+        if self.net.trunk == "plain" or not self.told:
+            feats = self._at_zoom(feats, self.net.trunk_zoom(0.0), trunk, of_map=self.told)
         else:
             feats = self._with_brushes(feats, octaves_11hw, weights_1K)
         feats = _blocks(feats, self.net.sharpen, tail[: len(self.net.sharpen)], of_map=self.told)
@@ -74,7 +71,7 @@ class Painter(nn.Module):
         size = feats.shape[-2], feats.shape[-1]
         numbers = torch.arange(self._most_brushes())
         octaves = low + span * numbers / steps.clamp_min(1)
-        coarse = octaves.exp2().clamp_min(transformer.FINEST) * (self.net.trunk_px / transformer.STRIDE)
+        coarse = octaves.exp2().clamp_min(transformer.FINEST) * self.net.trunk_zoom(0.0)
         zooms = torch.where(numbers <= steps, coarse, math.inf)
         affines = self.net._split(self.net.condition(octaves.float().view(-1, 1, 1, 1), weights_1K))[1]
         shares_1Nhw = (1 - (place_11hw - numbers.view(1, -1, 1, 1)).abs()).clamp_min(0)
@@ -82,13 +79,15 @@ class Painter(nn.Module):
         painted = torch.zeros_like(feats)
         for number, share in enumerate(shares):
             own = [(scale[number], shift[number]) for scale, shift in affines]
-            painted = painted + self._at_zoom(feats, zooms[number], own) * share
+            painted = painted + self._at_zoom(feats, zooms[number], own, of_map=False) * share
         return painted
 
-    def _at_zoom(self, feats: Tensor, zoom: Tensor, affines: Sequence[Affine]) -> Tensor:
+    def _at_zoom(self, feats: Tensor, zoom: Tensor | float, affines: Sequence[Affine], *, of_map: bool) -> Tensor:
+        if isinstance(zoom, float) and zoom == 1:
+            return _blocks(feats, self.net.residual, affines, of_map=of_map)
         size = feats.shape[-2], feats.shape[-1]
         small = _known([_scalar(side) / zoom for side in size], at_least=transformer.SMALLEST_TRUNK_PX)
-        return _resize(_blocks(_resize(feats, small), self.net.residual, affines, of_map=False), size)
+        return _resize(_blocks(_resize(feats, small), self.net.residual, affines, of_map=of_map), size)
 
     def _most_brushes(self) -> int:
         octaves = math.log2(self.high / self.low)

@@ -59,7 +59,7 @@ def paint_rows(
     if net.trunk == "scaled":
         stage.append(_scaled_trunk(net, stage.pop(), log2_stroke_11hw, style_weights_1K, trunk, passes))
     else:
-        stage.append(_blocks(passes.spill(stage.pop()), net.residual, trunk, passes))
+        stage.append(_at_zoom(net, stage.pop(), 0.0, trunk, passes))
     return Cropped(_decode(net, stage.pop(), tail, passes), photo.height, photo.width)
 
 
@@ -98,13 +98,10 @@ def _scaled_trunk(
 ) -> Rows:
     together: Spilled | None = None
     for brush in brushes(log2_stroke_11hw, 1):
-        zoom = net.trunk_zoom(brush.octaves)
-        height, width = (max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in (feats.height, feats.width))
         if brush.share is not None:
             own = log2_stroke_11hw.new_full((1, 1, 1, 1), brush.octaves)
             affines = net._split(net.condition(own, style_weights_1K))[1]
-        small = _blocks(passes.spill(Resized(feats, height, width)), net.residual, affines, passes)
-        painted: Rows = Resized(small, feats.height, feats.width)
+        painted = _at_zoom(net, feats, brush.octaves, affines, passes)
         if brush.share is None:
             return painted
         painted = Pointwise(torch.mul, painted, Resized(Held(brush.share.float()), feats.height, feats.width))
@@ -112,6 +109,13 @@ def _scaled_trunk(
         together = passes.spill(painted, over=together)
     assert together is not None
     return together
+
+
+def _at_zoom(net: ResidualTransformer, feats: Rows, octaves: float, affines: list[Affine], passes: Passes) -> Rows:
+    zoom = net.trunk_zoom(octaves)
+    height, width = (max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in (feats.height, feats.width))
+    small = _blocks(passes.spill(Resized(feats, height, width)), net.residual, affines, passes)
+    return Resized(small, feats.height, feats.width)
 
 
 def _decode(net: ResidualTransformer, feats: Rows, affines: list[Affine], passes: Passes) -> Rows:

@@ -47,9 +47,9 @@ class ResidualTransformer(nn.Module):
     """Photo in, painting of the same size out; strokes as large as the condition says.
 
     `width` is the channel count at full resolution, doubled at each halving: 32 is the paper's network, 16 the slim
-    one. With `trunk` `plain` the blocks work at a quarter of the resolution throughout, as in the paper: its receptive
-    field at the output is 109 px with 5 blocks, that of a scaled trunk about 90 * s + 40 px; `trunk_px` pixels of the
-    photo are a position of a scaled trunk at s = 1.
+    one. With `trunk` `plain` the blocks work at one resolution at any s, in the paper a quarter: its receptive field
+    at the output is 109 px with 5 blocks, that of a scaled trunk about 90 * s + 40 px. `trunk_px` pixels of the photo
+    are a position of the trunk, of a scaled one at s = 1; twice as many see twice as far.
 
     With `ends` `patch` nothing is computed at full resolution: the first convolution takes overlapping patches of 8 x 8
     px to a quarter of it, the last one makes 2 x 2 px of a point at half of it (Shi et al. 2016). A third of the time.
@@ -83,7 +83,7 @@ class ResidualTransformer(nn.Module):
 
     def trunk_zoom(self, octaves: float) -> float:
         """How many times smaller the blocks' features are than a quarter of the resolution, at a scale of log2 s."""
-        return 1.0 if self.trunk == "plain" else max(FINEST, 2.0**octaves) * self.trunk_px / STRIDE
+        return self.trunk_px / STRIDE * (1.0 if self.trunk == "plain" else max(FINEST, 2.0**octaves))
 
     def add_paintings(self, count: int) -> None:
         """Appends `count` paintings to a trained network and leaves nothing but what belongs to paintings to train.
@@ -143,7 +143,7 @@ class ResidualTransformer(nn.Module):
         known = self._split(list(moments)) if moments is not None else (None, None, None)
         feats, in_head = self._encode(_pad_to_stride(photo), head, known[0])
         if self.trunk == "plain":
-            feats, in_trunk = self._blocks(feats, self.residual, trunk, known[1])
+            feats, in_trunk = self._at_zoom(feats, 0.0, trunk, known[1])
         else:
             feats, in_trunk = self._scaled_trunk(feats, log2_stroke, style_weights, trunk, known[1])
         painting, in_tail = self._decode(feats, tail, known[2])
@@ -201,10 +201,7 @@ class ResidualTransformer(nn.Module):
             else:
                 own = affines if whole else [(scale[brush.samples], shift[brush.samples]) for scale, shift in affines]
             known = moments[len(used) :] if moments is not None else None
-            zoom = self.trunk_zoom(brush.octaves)
-            few = _resize(few, [max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in size])
-            few, of_brush = self._blocks(few, self.residual, own, known)
-            few = _resize(few, size)
+            few, of_brush = self._at_zoom(few, brush.octaves, own, known)
             used += of_brush
             if brush.share is not None:
                 few = few * _resize(brush.share.to(few), size)
@@ -213,6 +210,13 @@ class ResidualTransformer(nn.Module):
             for place, sample in enumerate(brush.samples):
                 rows[sample] = rows[sample] + few[place : place + 1]
         return torch.cat([row for row in rows if isinstance(row, Tensor)]), used
+
+    def _at_zoom(self, feats: Tensor, octaves: float, affines: list[Affine], moments: list[Known] | None) -> Normed:
+        """The residual blocks at the resolution of a scale, and back."""
+        size, zoom = feats.shape[-2:], self.trunk_zoom(octaves)
+        small = _resize(feats, [max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in size])
+        painted, used = self._blocks(small, self.residual, affines, moments)
+        return _resize(painted, size), used
 
 
 def brushes(log2_stroke_B1hw: Tensor, batch: int) -> Iterator[Brush]:

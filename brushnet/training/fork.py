@@ -4,6 +4,7 @@ Only the weights: step, optimiser and schedule are new. Another stroke range can
 told log2 s itself and not its place in the range: a scale that was trained before is painted as before.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,16 @@ class Origin:
     summary: Any
 
 
-def open_origin(name: str, *, net: dict[str, Any], stroke_mode: str) -> Origin:
+def open_origin(name: str, *, net: dict[str, Any], given: Collection[str], stroke_mode: str) -> Origin:
     """An embedded model, a file, a checkpoint (its averaged weights) or a run folder.
 
-    `net` is what the new run's network is to be: its `NET_SHAPE`. UserError lists all that differs.
+    `net` is what the new run's network is to be, its `NET_SHAPE`, as far as the user has chosen it: `given` are the
+    options and groups that he has. UserError lists all that differs.
     """
     model = models.load(name, device="cpu")
-    wrong = _differences(model.meta, net, stroke_mode)
+    own = {key: getattr(model.meta, key) for key in NET_SHAPE}
+    chosen = {key: net[key] for key in NET_SHAPE if key == "styles" or {"net", f"net.{key}"} & set(given)}
+    wrong = _differences(model.meta, own | chosen, stroke_mode)
     if wrong:
         raise UserError(
             f"fork={name}: its weights cannot be taken over with {', '.join(wrong)}; leave that as it is, or start a "

@@ -9,7 +9,8 @@ from brushnet.export.graph import Graph
 from brushnet.models import ModelMeta, StyleModel
 from brushnet.nets import ResidualTransformer
 
-NETS = {"scaled": {}, "plain": {"trunk": "plain"}, "patch": {"ends": "patch", "trunk_px": 6.0}}
+NETS = {"scaled": {}, "plain": {"trunk": "plain"}, "patch": {"ends": "patch", "trunk_px": 6.0},
+        "plain patch": {"ends": "patch", "trunk": "plain", "trunk_px": 6.0}}  # fmt: skip
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_three_odd_sizes_five_scales_maps_mixtures_strengths_and_a_batch(seen):
     assert any(len(each["photo"]) == 2 for each in asked)
     assert [each["stroke"].size for each in asked if np.ptp(each["photo"]) == 0] == [1]
     assert found.paintings == sum(len(each["photo"]) for each in asked)
-    assert found.largest < 1e-3
+    assert found.largest < 1e-2
 
 
 def test_a_network_that_is_not_told_is_compared_without_strokes(seen):

@@ -43,7 +43,7 @@ def inputs_of(model):
     return {each.name: each for each in onnx.load_from_string(onnx_bytes(model, {})).graph.input}
 
 
-@pytest.mark.parametrize("kind", ["scaled", "plain", "patch"])
+@pytest.mark.parametrize("kind", ["scaled", "plain", "patch", "plain patch"])
 def test_any_size_and_stroke(make_model, off, kind):
     model = make_model(kind=kind)
     data = onnx_bytes(model, {})
@@ -52,7 +52,7 @@ def test_any_size_and_stroke(make_model, off, kind):
             assert off(model, size, stroke, data=data) < 0.1 * GREY, (size, stroke)
 
 
-@pytest.mark.parametrize("kind", ["scaled", "plain", "patch"])
+@pytest.mark.parametrize("kind", ["scaled", "plain", "patch", "plain patch"])
 def test_maps_of_any_size(make_model, off, kind):
     model = make_model(kind=kind)
     data = onnx_bytes(model, {})

@@ -15,7 +15,8 @@ from brushnet.stroke_map import fit_map
 
 SCALES = [0.35, 0.7, 1.0, 2.0, 2.8]
 MIXTURE = torch.tensor([[0.3, 0.0, 0.7]])
-NETS = {"scaled": {}, "plain": {"trunk": "plain"}, "patch": {"ends": "patch", "trunk_px": 6.0}}
+NETS = {"scaled": {}, "plain": {"trunk": "plain"}, "patch": {"ends": "patch", "trunk_px": 6.0},
+        "plain patch": {"ends": "patch", "trunk": "plain", "trunk_px": 6.0}}  # fmt: skip
 
 
 def make_net(kind: str = "scaled", *, blocks: int = 2) -> ResidualTransformer:

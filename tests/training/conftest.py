@@ -53,7 +53,8 @@ def train(tiny: list[str], tmp_path: Path) -> Callable[..., Path]:
 
     def run(*overrides: str, out: str = "run", resume_from: Path | None = None, command: str | None = None) -> Path:
         cfg = config.compose([*tiny, *overrides])
-        build.train(cfg, tmp_path / out, resume_from=resume_from, command=command)
+        given = [override.partition("=")[0] for override in overrides]
+        build.train(cfg, tmp_path / out, resume_from=resume_from, command=command, given=given)
         return tmp_path / out
 
     return run

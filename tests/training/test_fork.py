@@ -120,8 +120,8 @@ def test_a_fork_can_be_forked_and_start_from_a_run_or_a_model(fork, origin):
         assert brushnet.load(second).meta.training["fork"] == {"model": str(model), "step": 1}
 
 
-def test_a_model_that_ships_can_be_trained_further(train):
-    run = train("fork=starry-night", "net.width=16", "net.blocks=5", "net.stroke_embedding=64", "trainer.max_steps=1")
+def test_a_model_that_ships_can_be_trained_further_whatever_its_network(train):
+    run = train("fork=starry-night", "trainer.max_steps=1")
     told = brushnet.load(run).meta.training["fork"]
     assert (told["model"], told["step"]) == ("starry-night", brushnet.load("starry-night").meta.training["steps"])
     assert load_run(run).fork == "starry-night"
