@@ -22,6 +22,25 @@ def pick_device(name: str) -> "torch.device":
     return torch.device(usable[0] if name == "auto" else name)
 
 
+def pick_precision(name: str, accelerator: str) -> str:
+    """`auto`: bf16-mixed where the arithmetic units of the chosen kind of device have it, else 32-true.
+
+    `accelerator` is auto, cpu, gpu or mps. Without such units bfloat16 is slower than float32.
+    """
+    import torch
+
+    if name != "auto":
+        return name
+    if accelerator in ("auto", "gpu") and torch.cuda.is_available():
+        has_it = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        has_it = False  # not measured
+    else:
+        found = torch.cpu.get_capabilities()
+        has_it = any(found.get(unit) for unit in ("avx512_bf16", "amx_bf16"))
+    return "bf16-mixed" if has_it else "32-true"
+
+
 def sent(values: "torch.Tensor", device: "torch.device") -> "torch.Tensor":
     """Small values of the host on the device. The host does not wait for what a GPU is at: a plain copy would."""
     if device.type != "cuda" or values.device.type != "cpu":

@@ -37,8 +37,8 @@ def refused(run, *overrides):
 
 
 HARMLESS = [
-    "data.cache_dir", "data.decoded_mb", "data.max_bad_fraction", "data.path", "data.source", "data.workers", "logger.group",
-    "logger.kind", "logger.name", "logger.project", "trainer.accelerator", "trainer.channels_last",
+    "data.cache_dir", "data.decoded_mb", "data.max_bad_fraction", "data.path", "data.source", "data.workers",
+    "logger.group", "logger.kind", "logger.name", "logger.project", "trainer.accelerator", "trainer.channels_last",
     "trainer.checkpoint_every_minutes", "trainer.checkpoint_every_steps", "trainer.compile", "trainer.devices",
     "trainer.evaluate", "trainer.keep_checkpoints", "trainer.log_every_steps", "trainer.max_bad_steps",
     "trainer.max_steps", "trainer.max_time", "trainer.precision", "trainer.sample_every_steps",

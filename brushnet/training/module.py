@@ -21,6 +21,7 @@ from brushnet.strokes import Painting, StrokeRange
 from brushnet.training.ahead import StepsAhead
 from brushnet.training.averaging import AveragedNet
 from brushnet.training.collapse import CollapseWatch
+from brushnet.training.compiling import compile_net
 from brushnet.training.faults import Fault, skip_step
 from brushnet.training.loops import loops_after
 from brushnet.training.nearest import start_at_nearest
@@ -105,7 +106,8 @@ class StyleTraining(pl.LightningModule):
         self.ahead = StepsAhead(self) if self._runs_ahead() else None
         self.lossnet.to(self.device, memory_format=self.memory_format)
         if self.compiled:
-            self.net.compile()  # in place: keys stay clean
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            compile_net(self, batch_size=data.batch_size)
         self.bank = StyleBank(
             self.paintings,
             self.lossnet,

@@ -236,6 +236,7 @@ _NOISE = (
     ".*IterableDataset.*",
     ".*no pre-optimization state was saved.*",  # ours is the state after the step, on purpose
     ".*number of training batches.*",
+    ".*The \\.grad attribute of a Tensor that is not a leaf.*",  # torch.compile looks there, nobody else
     ".*module\\(s\\) in eval mode at the start of training.*",  # the averaged network
 )
 
