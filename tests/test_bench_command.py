@@ -1,16 +1,20 @@
 """`brushnet bench` end to end on a tiny training, and everything that it refuses."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from brushnet import cli
+from brushnet import build, cli, config
 from brushnet.bench import inference, rates
 from brushnet.bench.loading import worker_counts
-from brushnet.commands import bench_parts
+from brushnet.commands import bench_parts, bench_scaling
 from brushnet.commands.bench import parse_sizes
 from brushnet.config.folder import conf_dir, groups
+from brushnet.errors import BrushnetError
 from tests.bench.conftest import tiny  # noqa: F401
 from tests.test_cli import HEAVY, brushnet
 
@@ -92,12 +96,44 @@ def test_painting_is_a_table_by_size_and_network(folder, capsys, monkeypatch):
     assert sum(" slim " in line for line in lines) == 3
 
 
+@pytest.mark.slow  # four trainings in processes of their own, a quarter of a minute each
+def test_scaling_of_processes_pixels_and_workers(tiny, folder, capsys):  # noqa: F811
+    out, err = benched(capsys, "scaling", *tiny, *FAST, "--sizes", "24", "-o", "scaling.json")
+    assert err.count("bench: training on 1 process of one thread") == 2
+    assert err.count("bench: training on 2 processes of one thread") == 2
+    found = json.loads(Path("scaling.json").read_text())["scaling"]
+    net = build.build_net(config.compose(tiny))
+    gradients = 4 * sum(parameter.numel() for parameter in net.parameters())
+    assert found["processes"]["gradient_bytes_per_step"] == gradients
+    assert [block["processes"] for block in found["processes"]["blocks"]] == [1, 2, 1, 2]
+    assert found["processes"]["blocks"][1]["images"] == 2 * found["processes"]["blocks"][0]["images"]
+    lines = out.splitlines()
+    assert lines[2] == "SCALING  training on the CPU by 2 processes of one thread each, gloo, beside one"
+    assert [line.split()[:3] for line in lines if line.startswith("24 x")] == [["24", "x", "24"]]
+    assert "FROM   WORKERS  IMAGES/S" in lines
+
+
+def test_a_process_that_fails_is_told_and_ends_the_others(tiny, folder, capsys, monkeypatch):  # noqa: F811
+    code = "import os, sys, time; int(os.environ['LOCAL_RANK']) or time.sleep(60); sys.exit('no luck')"
+    monkeypatch.setattr(bench_scaling.subprocess, "Popen", starting(code))
+    request, begun = folder / "request.json", time.monotonic()
+    with pytest.raises(BrushnetError, match="a training process of brushnet bench scaling ended with code 1: no luck"):
+        bench_scaling._run_ranks(2, request)
+    assert time.monotonic() - begun < 30
+
+
+def starting(code):
+    """Popen, but for what it runs."""
+    plain = subprocess.Popen
+    return lambda command, **options: plain([sys.executable, "-c", code], **options)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (
             ["paint"],
-            "brushnet bench measures one of train, stylize, data, all, loss, got paint; options are option=value",
+            "brushnet bench measures one of train, stylize, data, all, loss, scaling, got paint; options are",
         ),
         (["train", "data"], "got train data"),
         (["--seconds", "0"], "argument --seconds: must be a number above 0, got 0"),
@@ -108,7 +144,7 @@ def test_painting_is_a_table_by_size_and_network(folder, capsys, monkeypatch):
         (["train", "--sizes", "512"], "--sizes belongs to brushnet bench stylize, got train"),
         (["data", "--compile"], "--compile belongs to brushnet bench stylize, got data"),
         (["data", "--reference-batch", "2"], "--reference-batch belongs to brushnet bench train, got data"),
-        (["stylize", "net=slim"], "net=slim says how to train or load, and brushnet bench stylize does neither"),
+        (["stylize", "net.width=8"], "net.width=8 says how to train or load, and brushnet bench stylize does neither"),
         (["stylize", "--data", "photos"], "--data photos says how to train or load"),
         (["-o", "speed.txt"], "-o speed.txt: the figures are JSON; give a name that ends in .json"),
         (["-o", "."], "-o .: the figures are JSON"),

@@ -50,7 +50,7 @@ def variants(
     for name, net in networks.items():
         for kind in arithmetics:
             for compile_it in (False, True) if compiled else (False,):
-                model = _model(net, device, arithmetic=kind, compiled=compile_it)
+                model = model_of(net, device, arithmetic=kind, compiled=compile_it)
                 for stroke in STROKES if net.trunk == "scaled" else (None,):
                     paint = partial(_paint, model, stroke=stroke or 1.0, arithmetic=kind)
                     found.append(Variant(name, stroke, kind, compile_it, paint))
@@ -125,7 +125,7 @@ def _row(
     }
 
 
-def _model(net: ResidualTransformer, device: torch.device, *, arithmetic: str, compiled: bool) -> StyleModel:
+def model_of(net: ResidualTransformer, device: torch.device, *, arithmetic: str, compiled: bool) -> StyleModel:
     """As `brushnet.load` gives it; in bfloat16, which is autocast, channels last."""
     meta = ModelMeta.of(net, stroke_mode="conditioned", stroke_min=min(STROKES), stroke_max=max(STROKES),
                         reference_px=256, style_names=["none"], training={})  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from brushnet.bench.loss_table import loss_lines, loss_rows
+from brushnet.bench.scaling_table import pixel_rows, process_lines
 from brushnet.bench.steps import PARTS
 
 
@@ -17,6 +18,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         "inference": _inference,
         "loading": _loading,
         "loss": _loss,
+        "scaling": _scaling,
     }
     for name, section in sections.items():
         if name in found:
@@ -94,6 +96,15 @@ def _loading(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 def _loss(found: dict[str, Any]) -> Iterator[str]:
     yield from loss_lines(found)
     yield from aligned(loss_rows(found))
+
+
+def _scaling(found: dict[str, Any]) -> Iterator[str]:
+    yield from process_lines(found["processes"])
+    yield ""
+    yield "A PIXEL'S COST  from file to file, s = 1, float32; beside 512 x 512 px in turn"
+    yield from aligned(pixel_rows(found["painting"]))
+    yield ""
+    yield from _loading(found["loading"])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

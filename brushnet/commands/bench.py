@@ -15,7 +15,7 @@ from brushnet.errors import UserError
 from brushnet.files import write_whole
 
 QUICK = ("train", "stylize", "data")  # all of these: the default
-PARTS = (*QUICK, "all", "loss")
+PARTS = (*QUICK, "all", "loss", "scaling")
 SECONDS = 2.0
 REFERENCE_STEPS = 300
 MOST_PX = 16384
@@ -25,11 +25,12 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 _EPILOG = """parts:
   train    images/s of `brushnet train` with the same options, and where a step's time goes; in turn with a reference
            that trains as the common port of Johnson et al. does; beside what the device's matrix products allow
-  stylize  time and memory a picture, by size, of every network in conf/net and of the reference's
+  stylize  time and memory a picture, by size, of every network in conf/net (net=NAME: of one) and of the reference's
   data     photos loaded a second, by number of loader processes
   all      the three (default)
   loss     minutes: the reference trains --reference-steps, ours until it has the losses that the reference ended with,
            on held-out photos and by the reference's own loss, which needs --vgg FILE
+  scaling  minutes: training on two processes beside one, what a pixel costs from 256 to 4096 px, and loading by workers
 
 brushnet bench
 brushnet bench train trainer=gpu net=johnson lossnet=vgg16 loss=johnson
@@ -42,7 +43,7 @@ run, turn and turn about but in loss; figures are medians."""
 
 def add_arguments(parser: Parser) -> None:
     parser.set_defaults(run=run)
-    parser.usage = "brushnet bench [train | stylize | data | all | loss] [option=value ...] [flags]"
+    parser.usage = "brushnet bench [train | stylize | data | all | loss | scaling] [option=value ...] [flags]"
     parser.epilog = _EPILOG
     parser.add_argument("words", nargs="*", metavar="PART | option=value",
                         help=f"one of {', '.join(PARTS)}; options as `brushnet train` takes them")  # fmt: skip
@@ -50,7 +51,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--seconds", type=positive_float, default=SECONDS, metavar="N",
                         help=f"of each measurement ({SECONDS:g}); longer is steadier")  # fmt: skip
     parser.add_argument("--sizes", metavar="PX,WxH,...",
-                        help="of stylize (256 to 2048, as far as time and memory allow)")  # fmt: skip
+                        help="of stylize (256 to 2048, as far as time and memory allow) and scaling")  # fmt: skip
     parser.add_argument("--compile", action="store_true", help="of stylize: compiled networks too")
     parser.add_argument("--data", metavar="PATH", help="photos to train on and to load (the samples), as data.path")
     parser.add_argument("--reference-batch", type=positive_int, metavar="N",
@@ -144,18 +145,18 @@ def _split(words: Sequence[str]) -> tuple[str, list[str]]:
 def _check_owners(part: str, args: argparse.Namespace, overrides: list[str]) -> None:
     """UserError for what would be silently ignored."""
     given = {
-        "--sizes": (args.sizes, "stylize"),
-        "--compile": (args.compile, "stylize"),
-        "--reference-batch": (args.reference_batch, "train"),
-        "--reference-steps": (args.reference_steps, "loss"),
-        "--vgg": (args.vgg, "loss"),
+        "--sizes": (args.sizes, ("stylize", "scaling")),
+        "--compile": (args.compile, ("stylize",)),
+        "--reference-batch": (args.reference_batch, ("train", "loss")),
+        "--reference-steps": (args.reference_steps, ("loss",)),
+        "--vgg": (args.vgg, ("loss",)),
     }
-    for option, (value, owner) in given.items():
-        also = option == "--reference-batch" and part == "loss"
-        if value and not also and part != owner and not (part == "all" and owner in QUICK):
-            raise UserError(f"{option} belongs to brushnet bench {owner}, got {part}")
-    if part == "stylize" and (overrides or args.data):
-        got = overrides[0] if overrides else f"--data {args.data}"
+    for option, (value, owners) in given.items():
+        if value and part not in owners and not (part == "all" and owners[0] in QUICK):
+            raise UserError(f"{option} belongs to brushnet bench {owners[0]}, got {part}")
+    other = [each for each in overrides if not each.startswith("net=")]
+    if part == "stylize" and (other or args.data):
+        got = other[0] if other else f"--data {args.data}"
         raise UserError(f"{got} says how to train or load, and brushnet bench stylize does neither")
 
 

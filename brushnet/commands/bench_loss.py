@@ -15,7 +15,6 @@ from brushnet.bench.reference import Reference, arch_of, reference_module, whole
 from brushnet.config import Config
 from brushnet.config.secrets import without_secrets
 from brushnet.errors import UserError
-from brushnet.strokes import StrokeRange
 from brushnet.torch_file import UnreadableError
 from brushnet.weights_file import read_weights
 
@@ -40,7 +39,7 @@ def measure_loss(
     """Figures as JSON has them. UserError before anything is trained."""
     check(cfg)
     vgg, arch, source = _vgg(cfg, request.vgg)
-    stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
+    stroke = build.build_stroke(cfg)
     paintings = build.build_paintings(cfg, stroke)
     lossnet = build.build_lossnet(cfg)
     data = build.build_data(cfg, allow_pipe=False)

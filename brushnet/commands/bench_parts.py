@@ -17,6 +17,7 @@ from brushnet.bench.machine import describe_machine
 from brushnet.bench.rates import Rates, arithmetic
 from brushnet.bench.reference import Reference, whole_photos
 from brushnet.bench.training import TrainingFigures, measure_training
+from brushnet.commands import bench_scaling
 from brushnet.commands.bench_loss import LossRequest, measure_loss
 from brushnet.config import Config
 from brushnet.config.folder import conf_dir, groups
@@ -61,6 +62,8 @@ def measure(request: Request, *, tell: Tell) -> dict[str, Any]:
         cfg.trainer.accelerator = ACCELERATORS[clock.device.type]
         wanted = LossRequest(request.vgg, request.reference_steps, request.reference_batch, request.sheet)
         found["loss"] = measure_loss(cfg, wanted, request.overrides, clock, tell=tell)
+    if "scaling" in request.parts:
+        found["scaling"] = scaling(cfg, request, clock, tell=tell)
     return found
 
 
@@ -131,7 +134,8 @@ def beside_the_roofline(figures: TrainingFigures, kind: str) -> dict[str, Any]:
 
 
 def inference(request: Request, clock: Clock, *, tell: Tell) -> list[dict[str, Any]]:
-    networks = {name: build.build_net(config.compose([f"net={name}"])) for name in groups(conf_dir())["net"]}
+    asked = [each.partition("=")[2] for each in request.overrides] if request.parts == ("stylize",) else []
+    networks = {name: build.build_net(config.compose([f"net={name}"])) for name in asked or groups(conf_dir())["net"]}
     kinds = ["float32", "bfloat16"] if clock.device.type == "cuda" else ["float32"]
     compared = variants(networks, clock.device, arithmetics=kinds, compiled=request.compiled)
     # Half: there are many of them, at several sizes.
@@ -155,6 +159,14 @@ def loading(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> list[
                 tell=tell,
             )
     return rows
+
+
+def scaling(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> dict[str, Any]:
+    return {
+        "processes": bench_scaling.processes(cfg, seconds=request.seconds, tell=tell),
+        "painting": bench_scaling.painting(cfg, clock, seconds=request.seconds, sizes=request.sizes, tell=tell),
+        "loading": loading(cfg, request, clock, tell=tell),
+    }
 
 
 def _device(asked: str, cfg: Config) -> torch.device:

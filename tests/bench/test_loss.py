@@ -11,7 +11,6 @@ from brushnet.bench.clock import Clock
 from brushnet.bench.curve import Point, Stopwatch
 from brushnet.bench.loss import Judge, Limits, Looking, train_ours, train_reference
 from brushnet.bench.reference import Reference, arch_of, reference_module, whole_photos
-from brushnet.strokes import StrokeRange
 from tests.bench.conftest import FakeClock
 
 CPU = torch.device("cpu")
@@ -20,7 +19,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def built(tiny):
     cfg = config.compose([*tiny, "trainer.max_steps=6"])
-    stroke = StrokeRange(cfg.stroke.min, cfg.stroke.max, cfg.stroke.mode)
+    stroke = build.build_stroke(cfg)
     data = build.build_data(cfg, allow_pipe=False)
     data.setup("fit")
     module = build.build_module(
