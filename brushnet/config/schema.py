@@ -165,11 +165,14 @@ class TrainerOptions:
     warmup_steps: int = option(50, "steps of linear warm-up", unit="steps", min=0, max=1_000_000)
     gradient_clip: float = option(1.0, "largest gradient norm; 0: no clipping", min=0)
     ema_decay: float = option(0.99, "decay per step of the averaged weights, which are the ones saved", min=0, below=1)
-    precision: str = option("32-true", "arithmetic of network and loss network; auto: bf16 where the device has it",
+    # bf16 by figures (a CPU with avx512_bf16, compact loss network, one seed of 160 steps): 1.22 times as many images
+    # in the same time, val/loss 2.78 beside 2.88 of 32-true.
+    precision: str = option("32-true", "arithmetic of network and loss network; auto: bf16 where the device has it "
+                            "(32-true on CUDA: convolutions in TF32, as PyTorch does them)",
                             choices=("auto", "32-true", "bf16-mixed"))  # fmt: skip
     accelerator: str = option("auto", "device kind", choices=("auto", "cpu", "gpu", "mps"), common=True)
     devices: int = option(1, "devices, trained in parallel (DDP)", min=1, max=1024, common=True)
-    compile: bool = option(False, "torch.compile the network: minutes of start, then faster")
+    compile: bool = option(False, "torch.compile the network: a minute or two of start, then faster")
     channels_last: bool = option(True, "memory format of the convolutions")
     checkpoint_every_steps: int = option(500, "steps between checkpoints", unit="steps", min=1)
     checkpoint_every_minutes: float | None = option(10.0, "largest time between checkpoints; null: by steps alone",
