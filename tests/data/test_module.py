@@ -286,7 +286,7 @@ def test_auto_workers_leaves_two_cores_to_the_training(monkeypatch):
     cores(4)
     assert auto_workers() == 3
     cores(64)
-    assert auto_workers() == 8
+    assert auto_workers() == 16
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "32")
     assert auto_workers() == 1
 
@@ -296,4 +296,4 @@ def test_ranks_that_the_trainer_starts_share_the_cores(photo_folder, monkeypatch
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     data = module(photo_folder(4), workers=-1)
     assert on_ranks(data, 4).train_dataloader().num_workers == 3
-    assert on_ranks(data, 1).train_dataloader().num_workers == 8
+    assert on_ranks(data, 1).train_dataloader().num_workers == 15
