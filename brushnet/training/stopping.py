@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 SAME_SECONDS = 0.2  # a launcher (torchrun, uv, make) passes on the Ctrl-C that the terminal has sent us already
 LEAVE_SECONDS = 2.0  # to leave by an exception, which tidies up, before the process is ended as it stands
+AGAIN_SECONDS = 0.1
 NO_SIGNAL = 0  # another process was asked
 
 
@@ -131,17 +132,20 @@ class StopOnSignal(pl.Callback):
     def _leave(self, number: int, said: Stopped) -> None:
         """By an exception in the main thread; where that waits for a rank that is gone, without it."""
         self.at_once = said
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
-        threading.Thread(target=self._end_if_stuck, name="stop-at-once", daemon=True).start()
+        threading.Thread(target=self._end, args=(number,), name="stop-at-once", daemon=True).start()
 
     def _in_main_thread(self, number: int, frame: FrameType | None) -> None:
         if self.at_once is not None and not self.interrupted:
             self.interrupted = True
             raise Interrupted
 
-    def _end_if_stuck(self) -> None:
-        if self.over.wait(LEAVE_SECONDS):
-            return
+    def _end(self, number: int) -> None:
+        until = time.monotonic() + LEAVE_SECONDS
+        while time.monotonic() < until:
+            if not self.interrupted:  # again, if need be: one that comes just before a wait does not end that
+                signal.pthread_kill(threading.main_thread().ident or 0, number)
+            if self.over.wait(AGAIN_SECONDS):
+                return
         self.processes.kill()
         show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
         with suppress(OSError):
