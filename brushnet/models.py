@@ -104,8 +104,9 @@ class StyleModel:
         log2_stroke = scales_B1hw.log2() if self.stroke_mode == "conditioned" else torch.zeros(1, 1, 1, 1)
         with torch.no_grad():
             photo = photo_B3HW.to(self.device, torch.float32)
-            log2_map = fit_map(log2_stroke.to(self.device), (photo.shape[2], photo.shape[3]))
-            weights_1K = torch.tensor([style_weights(style, self.style_names)], device=self.device)
+            # On the CPU: the network reads them, and would have to wait for a GPU.
+            log2_map = fit_map(log2_stroke.cpu(), (photo.shape[2], photo.shape[3]))
+            weights_1K = torch.tensor([style_weights(style, self.style_names)])
             painted = self.net(photo, log2_map, weights_1K)
         return painted.float().clamp(0, 1)
 

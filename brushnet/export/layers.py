@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from brushnet.export.graph import Graph, Value
 from brushnet.export.resizing import resize
-from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv, enlarging, four_at_a_time
+from brushnet.nets.convs import (
+    Conv,
+    EnlargingConv,
+    SmoothEnlargingConv,
+    SubPixelConv,
+    enlarging,
+    four_at_a_time,
+    smoothly_enlarging,
+)
 from brushnet.nets.norm import EPS
 
 
@@ -32,15 +40,17 @@ def conv(feats_BCHW: Value, layer: nn.Module) -> Value:
     px = int(layer.padding[0])
     if isinstance(layer, EnlargingConv):
         return _enlarged(_padded(feats_BCHW, 1, "edge"), layer)
+    if isinstance(layer, SmoothEnlargingConv):
+        return _unfolded(_conv(_padded(feats_BCHW, 1, "edge"), *smoothly_enlarging(layer)))
     padded = _padded(feats_BCHW, px, "reflect")
     if layer.makes_four:
-        return _unfolded(_conv(padded, *four_at_a_time(layer), stride=2), 2)
+        return _unfolded(_conv(padded, *four_at_a_time(layer), stride=2))
     found = _conv(padded, layer.weight, layer.bias, stride=layer.stride[0])
-    return _unfolded(found, layer.factor) if isinstance(layer, SubPixelConv) else found
+    return _unfolded(found) if isinstance(layer, SubPixelConv) else found
 
 
 def _enlarged(padded: Value, layer: EnlargingConv) -> Value:
-    doubled = _unfolded(_conv(padded, *enlarging(layer)), 2)
+    doubled = _unfolded(_conv(padded, *enlarging(layer)))
     starts, ends, axes = (padded.graph.constant(values, np.int64) for values in ([1, 1], [-1, -1], [2, 3]))
     return doubled.op("Slice", starts, ends, axes)
 
@@ -66,5 +76,5 @@ def _padded(feats_BCHW: Value, px: int, mode: str) -> Value:
     return feats_BCHW.op("Pad", sides, mode=mode)
 
 
-def _unfolded(feats: Value, factor: int) -> Value:
-    return feats.op("DepthToSpace", blocksize=factor, mode="CRD")
+def _unfolded(feats: Value) -> Value:
+    return feats.op("DepthToSpace", blocksize=2, mode="CRD")

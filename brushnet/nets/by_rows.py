@@ -8,13 +8,14 @@ less than reading and writing them would.
 Shape letters: h w size of the stroke map, K styles.
 """
 
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
+from brushnet.nets.convs import Conv, EnlargingConv, SmoothEnlargingConv, SubPixelConv, smoothly_enlarging
 from brushnet.nets.rows import (
     Affine,
     Convolved,
@@ -39,13 +40,16 @@ from brushnet.nets.transformer import (
     brushes,
 )
 
-_WHOLE_BYTES = 36  # a pixel and channel at full resolution: what `net(...)` takes at most, whatever s is
+_ENDS_BYTES = {"full": 32, "patch": 13}  # a pixel and channel of `width`: what is computed outside the trunk takes
+_TRUNK_BYTES = 8  # the same, of a trunk at a quarter of the resolution
 _MAP_MORE = 1.25
 
 
 def whole_bytes(net: ResidualTransformer, height: int, width: int, *, with_map: bool) -> float:
-    """What `net(...)` takes at its peak, on a CPU: measured from 1 to 3 megapixels at widths of 16 and 32."""
-    return height * width * net.width * _WHOLE_BYTES * (_MAP_MORE if with_map else 1.0)
+    """What `net(...)` takes at its peak, on a CPU, whatever s is: measured from 1 to 3 megapixels, widths 16 and 32."""
+    finest = net.trunk_zoom(-math.inf)
+    each = max(_ENDS_BYTES[net.ends], _TRUNK_BYTES / finest**2)
+    return height * width * net.width * each * (_MAP_MORE if with_map else 1.0)
 
 
 def paint_rows(
@@ -134,6 +138,8 @@ def _convolved(feats: Rows, layer: nn.Module) -> Rows:
     assert isinstance(layer, Conv)
     if isinstance(layer, EnlargingConv):
         return Convolved(Enlarged(feats), layer)
+    if isinstance(layer, SmoothEnlargingConv):
+        return Shuffled(Convolved(feats, layer, weights=smoothly_enlarging(layer), border="replicate"))
     if isinstance(layer, SubPixelConv):
-        return Shuffled(Convolved(feats, layer), layer.factor)
+        return Shuffled(Convolved(feats, layer))
     return Convolved(feats, layer)

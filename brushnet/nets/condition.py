@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from brushnet.devices import sent
+
 FREQUENCIES = 4
 
 
@@ -56,8 +58,12 @@ class ConditionEmbedding(nn.Module):
             parameter[to] = parameter[source]
 
     def forward(self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """One (scale, shift) pair a norm layer, each (B, C, h, w): the mean of the paintings' own, by their weights."""
-        weights_Bn, paintings_Bn = _mixed(style_weights_BK)
+        """One (scale, shift) pair a norm layer, each (B, C, h, w): the mean of the paintings' own, by their weights.
+
+        Weights on the CPU are best left there: which paintings count is read from them.
+        """
+        device = log2_stroke_B1hw.device
+        weights_Bn, paintings_Bn = (sent(each, device) for each in _mixed(style_weights_BK))
         stroke_B1Ehw = self.stroke(fourier_octaves(log2_stroke_B1hw))[:, None]
         embedded_BnEhw = F.silu(stroke_B1Ehw + self.style(paintings_Bn)[..., None, None])
         hidden = F.silu(self.hidden(embedded_BnEhw.flatten(0, 1))).unflatten(0, embedded_BnEhw.shape[:2])

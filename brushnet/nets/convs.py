@@ -41,26 +41,34 @@ class EnlargingConv(Conv):
 
     def forward(self, feats_BCHW: Tensor) -> Tensor:
         # Reflecting the enlarged picture repeats the border of the small one.
-        padded = F.pad(feats_BCHW, (1, 1, 1, 1), mode="replicate")
-        return F.pixel_shuffle(F.conv2d(padded, *enlarging(self)), 2)[..., 1:-1, 1:-1]
+        return F.pixel_shuffle(F.conv2d(_repeated(feats_BCHW), *enlarging(self)), 2)[..., 1:-1, 1:-1]
+
+
+class SmoothEnlargingConv(Conv):
+    """Twice as high and wide by linear interpolation, then a convolution with a kernel of 3; borders are repeated.
+
+    Enlarged by nearest neighbours features become stairs, and paintings show their steps as a woven pattern.
+    """
+
+    def forward(self, feats_BCHW: Tensor) -> Tensor:
+        return F.pixel_shuffle(F.conv2d(_repeated(feats_BCHW), *smoothly_enlarging(self)), 2)
 
 
 class SubPixelConv(Conv):
-    """Convolution whose channels out are `factor` x `factor` pixels each, (B, O, factor H, factor W); Shi et al. 2016.
+    """Convolution that makes 2 x 2 pixels of a point, (B, O, 2 H, 2 W), each by a kernel of its own; Shi et al. 2016.
 
     At first the pixels of a point are equal, or a pattern would have to be unlearnt (Aitken et al. 2017).
     """
 
-    def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, factor: int = 2):
-        super().__init__(inputs, factor**2 * outputs, kernel=kernel)
-        self.factor = factor
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(inputs, 4 * outputs)
         assert self.bias is not None
         with torch.no_grad():
             for values in (self.weight, self.bias):
-                values.copy_(values[:: factor**2].repeat_interleave(factor**2, dim=0))
+                values.copy_(values[::4].repeat_interleave(4, dim=0))
 
     def forward(self, feats_BCHW: Tensor) -> Tensor:
-        return F.pixel_shuffle(super().forward(feats_BCHW), self.factor)
+        return F.pixel_shuffle(super().forward(feats_BCHW), 2)
 
 
 def four_at_a_time(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
@@ -85,6 +93,26 @@ def enlarging(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
     return _in_phases(conv, phases)
 
 
+def smoothly_enlarging(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight (4 O, C, 3, 3) and bias of a convolution that makes 2 x 2 pixels of a point, interpolated linearly."""
+    rows = [_interpolated(conv.weight, dim=2, early=early) for early in (True, False)]
+    phases = [_interpolated(each, dim=3, early=early) for each in rows for early in (True, False)]
+    return _in_phases(conv, phases)
+
+
+def _interpolated(weight: Tensor, *, dim: int, early: bool) -> Tensor:
+    """For rows 2 i of the enlarged picture, or rows 2 i + 1; both see pixels i - 1, i and i + 1.
+
+    Row 2 i is 3 parts pixel i and one i - 1, row 2 i + 1 is 3 parts i and one i + 1, and so on.
+    """
+    first, second, third = weight.split(1, dim)
+    if early:
+        taps = [3 * first + second, first + 3 * second + 3 * third, third]
+    else:
+        taps = [first, 3 * first + 3 * second + third, second + 3 * third]
+    return torch.cat(taps, dim) / 4
+
+
 def _two_of_three(weight: Tensor, *, dim: int, early: bool) -> Tensor:
     """For rows 2 i - 1 of the enlarged picture, which see pixels i - 1, i - 1 and i, or rows 2 i: i - 1, i and i."""
     first, second, third = weight.split(1, dim)
@@ -94,6 +122,15 @@ def _two_of_three(weight: Tensor, *, dim: int, early: bool) -> Tensor:
 def _in_phases(conv: nn.Conv2d, phases_OCkk: list[Tensor]) -> tuple[Tensor, Tensor]:
     assert conv.bias is not None
     return torch.stack(phases_OCkk, dim=1).flatten(0, 1), conv.bias.repeat_interleave(4)
+
+
+def _repeated(feats: Tensor) -> Tensor:
+    """With the border once more all around."""
+    if not torch.compiler.is_compiling():
+        return F.pad(feats, (1, 1, 1, 1), mode="replicate")
+    # torch 2.15 compiles no gradient of that where channels are last; without its compiler this one is slow.
+    feats = torch.cat([feats[..., :1, :], feats, feats[..., -1:, :]], dim=-2)
+    return torch.cat([feats[..., :1], feats, feats[..., -1:]], dim=-1)
 
 
 def _even(feats: Tensor) -> bool:

@@ -106,15 +106,21 @@ class Cropped:
 
 
 class Convolved:
-    """A convolution with reflect padding that keeps the size, before its stride."""
+    """A convolution that keeps the size, before its stride; with other `weights` than its own (weight and bias), too.
 
-    def __init__(self, source: Rows, conv: nn.Conv2d):
-        self.source, self.conv, self.stride = source, conv, conv.stride[0]
+    `border` is reflect or replicate.
+    """
+
+    def __init__(
+        self, source: Rows, conv: nn.Conv2d, *, weights: tuple[Tensor, Tensor] | None = None, border: str = "reflect"
+    ):
+        self.source, self.stride, self.border = source, conv.stride[0], border
+        self.weight, self.bias = weights or (conv.weight, conv.bias)
         self.kernel, self.pad = conv.kernel_size[0], int(conv.padding[0])
-        self.channels = conv.out_channels
+        self.channels = len(self.weight)
         self.height, self.width = (math.ceil(side / self.stride) for side in (source.height, source.width))
         self.row_bytes = self.stride * (source.row_bytes + 2 * _bytes(source)) + 2 * _bytes(self)
-        self.row_work = self.stride * source.row_work + self.width * conv.weight.numel()
+        self.row_work = self.stride * source.row_work + self.width * self.weight.numel()
         self.window = _Window(source)
 
     def read(self, top: int, bottom: int) -> Tensor:
@@ -123,10 +129,12 @@ class Convolved:
         low, high = max(first, 0), min(end, self.source.height)
         band = self.window.read(low, high, anew=top == 0)
         if (low, high) != (first, end):
-            rows = _reflected(torch.arange(first, end, device=band.device), self.source.height) - low
+            rows = torch.arange(first, end, device=band.device)
+            rows = _reflected(rows, self.source.height) if self.border == "reflect" else rows.clamp(low, high - 1)
+            rows = rows - low
             band = band.index_select(2, rows)
-        band = F.pad(band, (self.pad, self.pad, 0, 0), mode="reflect")
-        return F.conv2d(band, self.conv.weight, self.conv.bias, self.stride)
+        band = F.pad(band, (self.pad, self.pad, 0, 0), mode=self.border)
+        return F.conv2d(band, self.weight, self.bias, self.stride)
 
 
 class Enlarged:
@@ -145,19 +153,18 @@ class Enlarged:
 
 
 class Shuffled:
-    """Channels as the `factor` x `factor` pixels of each point."""
+    """Channels as the 2 x 2 pixels of each point."""
 
-    def __init__(self, source: Rows, factor: int):
-        self.source, self.factor, self.channels = source, factor, source.channels // factor**2
-        self.height, self.width = factor * source.height, factor * source.width
-        self.row_bytes, self.row_work = source.row_bytes / factor + 2 * _bytes(self), source.row_work / factor
+    def __init__(self, source: Rows):
+        self.source, self.channels = source, source.channels // 4
+        self.height, self.width = 2 * source.height, 2 * source.width
+        self.row_bytes, self.row_work = source.row_bytes / 2 + 2 * _bytes(self), source.row_work / 2
         self.window = _Window(source)
 
     def read(self, top: int, bottom: int) -> Tensor:
-        first = top // self.factor
-        band = self.window.read(first, -(-bottom // self.factor), anew=top == 0)
-        skipped = top - self.factor * first
-        return F.pixel_shuffle(band, self.factor)[:, :, skipped : skipped + bottom - top]
+        first = top // 2
+        band = F.pixel_shuffle(self.window.read(first, (bottom + 1) // 2, anew=top == 0), 2)
+        return band[:, :, top - 2 * first : bottom - 2 * first]
 
 
 class Normed:

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from brushnet.devices import sent
 from brushnet.nets.condition import ConditionEmbedding
-from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
+from brushnet.nets.convs import Conv, EnlargingConv, SmoothEnlargingConv, SubPixelConv
 from brushnet.nets.norm import Affine, Carried, Moments, conditional_instance_norm, feature_moments, normed_with_moments
 
 STRIDE = 4  # the encoder's; the trunk's is STRIDE * s where it is scaled
@@ -52,7 +53,7 @@ class ResidualTransformer(nn.Module):
     are a position of the trunk, of a scaled one at s = 1; twice as many see twice as far.
 
     With `ends` `patch` nothing is computed at full resolution: the first convolution takes overlapping patches of 8 x 8
-    px to a quarter of it, the last one makes 2 x 2 px of a point at half of it (Shi et al. 2016). A third of the time.
+    px to a quarter of it, and the last one makes 2 x 2 px of a point at half of it.
     """
 
     def __init__(
@@ -139,7 +140,8 @@ class ResidualTransformer(nn.Module):
     ) -> Normed:
         """The painting, and the moments that it was normalised by."""
         height, width = photo.shape[-2:]
-        head, trunk, tail = self._split(self.condition(log2_stroke, style_weights))
+        # A condition on the CPU stays there for `brushes`, which reads it: a GPU would have to be waited for.
+        head, trunk, tail = self._split(self.condition(sent(log2_stroke, photo.device), style_weights))
         known = self._split(list(moments)) if moments is not None else (None, None, None)
         feats, in_head = self._encode(_pad_to_stride(photo), head, known[0])
         if self.trunk == "plain":
@@ -197,14 +199,15 @@ class ResidualTransformer(nn.Module):
             few = feats if whole else feats[brush.samples]
             if brush.share is not None:
                 weights = style_weights if whole or len(style_weights) == 1 else style_weights[brush.samples]
-                own = self._split(self.condition(log2_stroke.new_full((1, 1, 1, 1), brush.octaves), weights))[1]
+                octaves = feats.new_full((1, 1, 1, 1), brush.octaves, dtype=log2_stroke.dtype)
+                own = self._split(self.condition(octaves, weights))[1]
             else:
                 own = affines if whole else [(scale[brush.samples], shift[brush.samples]) for scale, shift in affines]
             known = moments[len(used) :] if moments is not None else None
             few, of_brush = self._at_zoom(few, brush.octaves, own, known)
             used += of_brush
             if brush.share is not None:
-                few = few * _resize(brush.share.to(few), size)
+                few = few * _resize(sent(brush.share, few.device).to(few.dtype), size)
             elif whole:
                 return few, used
             for place, sample in enumerate(brush.samples):
@@ -254,10 +257,10 @@ def _to_quarter(ends: str, width: int) -> list[Conv]:
 
 def _from_quarter(ends: str, width: int) -> list[Conv]:
     """The last one makes the painting."""
-    half = EnlargingConv(STRIDE * width, 2 * width)
+    wide = STRIDE * width
     if ends == "patch":
-        return [half, SubPixelConv(2 * width, 3)]
-    return [half, EnlargingConv(2 * width, width), Conv(width, 3, kernel=9)]
+        return [SmoothEnlargingConv(wide, 2 * width), SubPixelConv(2 * width, 3)]
+    return [EnlargingConv(wide, 2 * width), EnlargingConv(2 * width, width), Conv(width, 3, kernel=9)]
 
 
 def _normed(feats: Tensor, affine: Affine, moments: list[Known] | None, used: list[Moments]) -> Tensor:

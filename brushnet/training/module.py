@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from brushnet import seeds
-from brushnet.devices import sent
 from brushnet.losses import Key, LossSpec, StyleTarget
 from brushnet.lossnet import LossNetwork
 from brushnet.nets import ResidualTransformer
@@ -158,8 +157,8 @@ class StyleTraining(pl.LightningModule):
         """The painting (B, 3, H, W) of photos in [0, 1], by the averaged network unless another is given."""
         first = self.net.styles - len(self.paintings)
         weights_BK = nn.functional.one_hot(first + style_B, self.net.styles).to(photo_B3HW.dtype)
-        told = sent(self.stroke.told(log2_stroke_B).to(photo_B3HW.dtype), photo_B3HW.device)
-        return (net or self.ema.module)(photo_B3HW, told, sent(weights_BK, photo_B3HW.device))
+        told = self.stroke.told(log2_stroke_B).to(photo_B3HW.dtype)  # on the CPU, both: the network reads them
+        return (net or self.ema.module)(photo_B3HW, told, weights_BK)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         drawn = self.draw(batch)

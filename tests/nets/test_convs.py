@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
-from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
+from brushnet.nets.convs import Conv, EnlargingConv, SmoothEnlargingConv, SubPixelConv
 
 
 @pytest.mark.parametrize("size", [(20, 24), (21, 24)], ids=["even", "odd"])
@@ -41,14 +40,29 @@ def test_gradients_are_those_of_the_definition(make):
         torch.testing.assert_close(found, expected)
 
 
+def test_a_smoothly_enlarging_convolution_is_one_of_interpolated_features():
+    conv, feats = SmoothEnlargingConv(4, 5), torch.randn(2, 4, 7, 6)
+    enlarged = F.interpolate(feats, scale_factor=2.0, mode="bilinear", align_corners=False)
+    expected = F.conv2d(F.pad(enlarged, (1,) * 4, mode="replicate"), conv.weight, conv.bias)
+    torch.testing.assert_close(conv(feats), expected)
+
+
+def test_a_ramp_stays_one_where_stairs_would_be_seen():
+    conv, feats = SmoothEnlargingConv(1, 1), torch.arange(12.0).expand(1, 1, 10, 12)
+    with torch.no_grad():
+        conv.weight.fill_(1 / 9)
+        made = conv(feats)[0, 0, 8, 3:-3]
+    torch.testing.assert_close(made.diff(), torch.full((len(made) - 1,), 0.5))
+
+
 def test_pixels_of_a_point_are_equal_at_first():
-    found = SubPixelConv(4, 3, factor=4)(torch.randn(1, 4, 6, 5))
-    assert found.shape == (1, 3, 24, 20)
-    torch.testing.assert_close(F.interpolate(found[..., ::4, ::4], scale_factor=4.0, mode="nearest"), found)
+    found = SubPixelConv(4, 3)(torch.randn(1, 4, 6, 5))
+    assert found.shape == (1, 3, 12, 10)
+    torch.testing.assert_close(F.interpolate(found[..., ::2, ::2], scale_factor=2.0, mode="nearest"), found)
 
 
 def test_a_pixel_of_a_point_has_its_own_kernel():
     conv, feats = SubPixelConv(4, 3), torch.randn(1, 4, 6, 5)
-    nn.init.normal_(conv.weight)
+    torch.nn.init.normal_(conv.weight)
     whole = F.conv2d(F.pad(feats, (1,) * 4, mode="reflect"), conv.weight, conv.bias)
     torch.testing.assert_close(conv(feats)[0, 1, 1::2, ::2], whole[0, 4 + 2])

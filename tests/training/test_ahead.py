@@ -79,9 +79,10 @@ def test_they_resume_to_the_bit(train, ahead):
     assert all(map(torch.equal, weights(whole).values(), weights(again).values()))
 
 
-def test_a_step_reads_nothing_from_the_device(tiny, monkeypatch):
+@pytest.mark.parametrize("net", ["net.trunk=plain", "net.trunk=scaled", "net.ends=patch"])
+def test_a_step_reads_nothing_from_the_device(tiny, net, monkeypatch):
     """On the meta device there is nothing to be read: to ask for a value is an error."""
-    cfg, meta = config.compose([*tiny, "net.trunk=plain", "stroke.min=0.4"]), torch.device("meta")
+    cfg, meta = config.compose([*tiny, "stroke.group=2", net, "stroke.min=0.4"]), torch.device("meta")
     stroke = build.build_stroke(cfg)
     paintings, lossnet = build.build_paintings(cfg, stroke), build.build_lossnet(cfg)
     module = build.build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=None)
