@@ -13,6 +13,7 @@ percent of the painting's contrast (the standard deviation of a frame); in brack
 """
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -90,7 +91,8 @@ CLIPS: dict[str, Callable[[Tensor, Tensor, int], Clip]] = {
 
 @torch.no_grad()
 def paint(model: brushnet.StyleModel, clip: Clip, stroke: float, *, grid: bool, hold_s: float) -> Tensor:
-    painter, watch, cell = SteadyPainter(model, hold_s=hold_s, grid=grid), Watcher(), cell_px(stroke)
+    painter, watch = SteadyPainter(model, hold_s=hold_s, grid=grid), Watcher()
+    cell = cell_px(model.net.trunk_zoom(math.log2(stroke)))
     looks = [watch(images.to_uint8(frame), number / FPS) for number, frame in enumerate(clip.frames)]
     painted = [painter(frame[None], stroke, [look], cell=cell) for frame, look in zip(clip.frames, looks, strict=True)]
     return torch.cat(painted).cpu()

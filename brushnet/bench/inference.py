@@ -126,13 +126,10 @@ def _row(
 
 
 def model_of(net: ResidualTransformer, device: torch.device, *, arithmetic: str, compiled: bool) -> StyleModel:
-    """As `brushnet.load` gives it; in bfloat16, which is autocast, channels last."""
+    """As `brushnet.load` gives it; bfloat16 is autocast."""
     meta = ModelMeta.of(net, stroke_mode="conditioned", stroke_min=min(STROKES), stroke_max=max(STROKES),
                         reference_px=256, style_names=["none"], training={})  # fmt: skip
-    own = copy.deepcopy(net).eval().to(device)
-    if arithmetic == "bfloat16":
-        own = own.to(memory_format=torch.channels_last)
-    model = StyleModel(own, meta)
+    model = StyleModel(copy.deepcopy(net).eval(), meta).to(device)
     return model.compile() if compiled else model
 
 

@@ -1,7 +1,7 @@
 """Holds a moving camera's picture still on the network's grid.
 
-The network halves its resolution twice and its trunk works at 1 / (4 s): moved by a pixel, the same photo is painted
-with other strokes, and a pan boils. So each frame is laid on a canvas of constant size such that what it shows lies on
+The network works at a quarter of the resolution and its trunk at 1 / (8 s), say: moved by a pixel, the same photo is
+painted with other strokes, and a pan boils. So each frame is laid on a canvas of constant size such that what it shows lies on
 the same points of the grid as in the frame before. For that one shift of the whole frame is found, by phase correlation
 (Kuglin and Hines 1975); things that move by themselves are not followed.
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from brushnet.nets.transformer import FINEST, STRIDE
+from brushnet.nets.transformer import STRIDE
 
 COMPARED_PX = 384  # a side at most, in the middle of the frame: more costs time and finds the same
 LOWPASS = 0.12  # cycles a px; finer is mostly noise of the sensor and of the codec
@@ -24,12 +24,12 @@ _GRIDS = range(4, 15)
 _FITTING = 0.1
 
 
-def cell_px(stroke: float) -> int:
+def cell_px(zoom: float) -> int:
     """Movements of so many px leave the picture on the same points of the grid: of the stride's and of the trunk's.
 
-    Nearly so for most scales; at least 16, since where a cell is left for the next, the nearness counts.
+    `zoom` is the network's `trunk_zoom`. Nearly so for most scales; at least 16, since where a cell is left for the
+    next, the nearness counts.
     """
-    zoom = max(FINEST, stroke)
     misfit = {cells: abs(cells / zoom - round(cells / zoom)) for cells in _GRIDS}
     return STRIDE * next((cells for cells in _GRIDS if misfit[cells] <= _FITTING), min(misfit, key=misfit.__getitem__))
 

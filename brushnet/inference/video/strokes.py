@@ -1,5 +1,6 @@
 """The brush over a clip's time: one scale, a map of them, or from one scale to another in equal steps of octaves."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,12 @@ class Held:
     map_size: tuple[int, int] = (1, 1)
     moves = False
 
-    @property
-    def cell_px(self) -> int:
+    def cell_px(self, model: StyleModel) -> int:
         """Of a canvas that frames are laid on, see `anchor`."""
-        return CELL_PX if isinstance(self.stroke, Tensor) else cell_px(self.stroke)
+        if isinstance(self.stroke, Tensor):
+            return CELL_PX
+        told = math.log2(self.stroke) if model.stroke_mode == "conditioned" else 0.0
+        return cell_px(model.net.trunk_zoom(told))
 
     def at(self, share: float) -> float | Tensor:
         return self.stroke
@@ -41,7 +44,9 @@ class Moving:
     start: float
     end: float
     moves = True
-    cell_px = CELL_PX
+
+    def cell_px(self, model: StyleModel) -> int:
+        return CELL_PX
 
     def at(self, share: float) -> float:
         return self.start * (self.end / self.start) ** min(max(share, 0.0), 1.0)

@@ -167,7 +167,7 @@ class _Run:
     def _painted(self, photos: Tensor, looks: list[Look]) -> Tensor:
         stroke = self.strokes.at(self._share(looks[0].time_s))
         try:
-            return self.painter(photos, stroke, looks, cell=self.strokes.cell_px)
+            return self.painter(photos, stroke, looks, cell=self.strokes.cell_px(self.painter.model))
         except (MemoryError, RuntimeError) as error:  # on the CPU torch has no error of its own
             if not isinstance(error, (torch.OutOfMemoryError, MemoryError)) and "allocate memory" not in str(error):
                 raise

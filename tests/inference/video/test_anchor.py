@@ -91,8 +91,8 @@ def test_what_moved_lies_at_the_same_place_of_the_grid(cell, size):
 
 
 def test_cells_fit_the_grids_of_the_stride_and_of_the_trunk():
-    for stroke in [0.35, 0.5, 0.7, 1, 1.4, 1.7, 2, 2.8]:
-        cell, trunk_px = cell_px(stroke), 4 * max(0.5, stroke)
+    for zoom in [0.5, 0.7, 1, 1.4, 1.7, 2, 2.8, 4, 5.6]:
+        cell, trunk_px = cell_px(zoom), 4 * zoom
         assert cell % 4 == 0
-        assert abs(cell / trunk_px - round(cell / trunk_px)) <= 0.1, stroke
+        assert abs(cell / trunk_px - round(cell / trunk_px)) <= 0.1, zoom
         assert 16 <= cell <= 56
