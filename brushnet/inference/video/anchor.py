@@ -1,9 +1,9 @@
 """Holds a moving camera's picture still on the network's grid.
 
 The network works at a quarter of the resolution and its trunk at 1 / (8 s), say: moved by a pixel, the same photo is
-painted with other strokes, and a pan boils. So each frame is laid on a canvas of constant size such that what it shows lies on
-the same points of the grid as in the frame before. For that one shift of the whole frame is found, by phase correlation
-(Kuglin and Hines 1975); things that move by themselves are not followed.
+painted with other strokes, and a pan boils. So each frame is laid on a canvas of constant size such that what it shows
+lies on the same points of the grid as in the frame before. For that one shift of the whole frame is found, by phase
+correlation (Kuglin and Hines 1975); things that move by themselves are not followed.
 
 Shape letters: H W frame size, h w size of what is compared.
 """
