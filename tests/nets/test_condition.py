@@ -95,9 +95,10 @@ def test_an_exported_graph_holds_for_other_weights(condition):
     torch.testing.assert_close(exported, values(condition, ONE, second))
 
 
-@pytest.mark.parametrize(("trunk", "embedding", "numbers"), [("scaled", 64, 120_704), ("scaled", 16, 31_568),
-                                                             ("plain", 64, 104_064)])  # fmt: skip
-def test_parameters_of_a_painting_of_the_slim_network(trunk, embedding, numbers):
+@pytest.mark.parametrize(("shape", "numbers"), [({"ends": "patch"}, 112_384),
+                                                ({"ends": "patch", "stroke_embedding": 16}, 29_392),
+                                                ({}, 120_704), ({"trunk": "plain"}, 104_064)])  # fmt: skip
+def test_parameters_of_a_painting(shape, numbers):
     """The README tells the first two."""
-    slim = ResidualTransformer(width=16, stroke_embedding=embedding, trunk=trunk).condition
-    assert sum(parameter[0].numel() for parameter in slim.of_paintings()) == numbers
+    condition = ResidualTransformer(width=16, **shape).condition
+    assert sum(parameter[0].numel() for parameter in condition.of_paintings()) == numbers
