@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds, and whoever only asks what a model is 
     from brushnet.nets import ResidualTransformer
 
 FORMAT = 3  # raised when an older brushnet could no longer read a file, or would read it wrongly
+CONTINUED = 2  # oldest format of a checkpoint whose network is trained as today's
 KEY = "brushnet"  # under which the JSON lies in the safetensors metadata and in a checkpoint
 TRUNKS = ("scaled", "plain")
 ENDS = ("full", "patch")

@@ -41,6 +41,13 @@ def test_a_heading_that_is_no_command_is_none(tmp_path, heading):
     assert command_of(tmp_path) is None
 
 
+def test_a_run_of_before_there_were_other_networks_keeps_its_own(tmp_path):
+    values = to_dict(compose(["net=slim"]))
+    del values["net"]["ends"], values["net"]["trunk_px"], values["stroke"]["group"]
+    write(tmp_path, yaml.safe_dump(values))
+    assert load_run(tmp_path) == compose(["net=slim"])
+
+
 def saved_paths(folder, *overrides):
     save(compose(list(overrides)), folder / "config.yaml")
     return load_run(folder)

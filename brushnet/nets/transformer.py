@@ -76,8 +76,8 @@ class ResidualTransformer(nn.Module):
         self.down = nn.ModuleList(_to_quarter(ends, width))
         self.residual = nn.ModuleList(Conv(wide, wide) for _ in range(2 * blocks))
         self.sharpen = nn.ModuleList(Conv(wide, wide) for _ in range(2 if trunk == "scaled" else 0))
-        *up, self.last = _from_quarter(ends, width)
-        self.up = nn.ModuleList(up)
+        *up, last = _from_quarter(ends, width)
+        self.up, self.last = nn.ModuleList(up), last  # in this order: it is that of Adam's state in checkpoints
         normed = [*self.down, *self.residual, *self.sharpen, *self.up]
         norms = [conv.out_channels for conv in normed if isinstance(conv, Conv)]
         self.condition = ConditionEmbedding(norms, embedding=stroke_embedding, styles=styles)

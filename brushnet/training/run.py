@@ -18,7 +18,7 @@ from brushnet.data.module import PhotoData
 from brushnet.data.photos import NoPhotosError
 from brushnet.errors import BrushnetError, Stopped, UserError
 from brushnet.files import remove_partial
-from brushnet.model_meta import FORMAT
+from brushnet.model_meta import CONTINUED, FORMAT
 from brushnet.models import ModelMeta
 from brushnet.training.budget import StopAtTotal, TimeBudget, planned_steps
 from brushnet.training.callbacks import SampleGrids, StreamPosition
@@ -207,7 +207,7 @@ def progress_of(checkpoint: Path, options: RunOptions) -> tuple[int, int | None]
 def check_format(checkpoint: Path) -> None:
     """UserError where the run was begun by a brushnet whose network was another."""
     meta = ModelMeta.from_json(str(read_checkpoint(checkpoint)[CHECKPOINT_KEY]), source=str(checkpoint))
-    if meta.format < FORMAT:
+    if meta.format < CONTINUED:
         raise UserError(
             f"resume={checkpoint} was begun by brushnet {meta.version}, whose network was another (format "
             f"{meta.format}, now {FORMAT}): it can be painted with, but not continued; start the run anew"

@@ -221,3 +221,10 @@ def test_parameter_counts_are_those_of_the_paper_and_half_of_it():
     total = sum(parameter.numel() for parameter in ResidualTransformer(width=16).parameters())
     assert total < 1e6
     assert total * 4 < 2.6e6  # bytes of model.safetensors
+
+
+@pytest.mark.parametrize("ends", ["full", "patch"])
+def test_parameters_keep_their_order(ends):
+    """A checkpoint holds Adam's state by number."""
+    names = [name.partition(".")[0] for name, _ in ResidualTransformer(width=4, blocks=1, ends=ends).named_parameters()]
+    assert list(dict.fromkeys(names)) == ["down", "residual", "sharpen", "up", "last", "condition"]
