@@ -3,6 +3,7 @@
 Shape letters: B batch, C channels, H W feature size, h w size of the stroke map (1 x 1 for a single number).
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +15,9 @@ Affine = tuple[Tensor, Tensor]  # scale and shift, each (B or 1, C, h, w)
 
 EPS = 1e-5  # added to a variance before its root is taken
 FLAT_VARIANCE = 1e-10  # of what is the same all over but for rounding
+MOST_POSITIONS = (
+    1 << 18
+)  # that group norm adds up, one after the other in float32: of more it loses digits, at last all
 
 
 class Carried(NamedTuple):
@@ -64,7 +68,7 @@ def feature_moments(feats_BCHW: Tensor) -> Moments:
     if feats_BCHW.device.type != "cpu" or torch.compiler.is_compiling() or feats_BCHW.requires_grad:
         var, mean = torch.var_mean(feats_BCHW.float(), dim=(2, 3), keepdim=True, correction=0)
         return mean, var
-    return _normalised(feats_BCHW.float())[1:3]
+    return _own_moments(feats_BCHW.float())
 
 
 class _OwnNorm(torch.autograd.Function):
@@ -99,14 +103,38 @@ class _OwnNorm(torch.autograd.Function):
 
 def _normalised(feats: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Features of mean 0 and variance 1, and their mean, variance and 1 / sqrt(variance + EPS)."""
+    if feats.shape[2] * feats.shape[3] <= MOST_POSITIONS:
+        return _group_normed(feats)
+    mean, var = _own_moments(feats)
+    rstd = (var + EPS).rsqrt()
+    return (feats - mean).mul_(rstd), mean, var, rstd
+
+
+def _own_moments(feats: Tensor) -> Moments:
+    """Put together from those of bands of rows, none of them too large."""
+    bands = feats.split(max(1, MOST_POSITIONS // feats.shape[3]), dim=2)
+    means, variances = zip(*(_group_normed(band)[1:3] for band in bands), strict=True)
+    if len(bands) == 1:
+        return means[0], variances[0]
+    shares = [band.shape[2] / feats.shape[2] for band in bands]
+    # From the first one: where all are equal the sum is that to the bit.
+    mean = means[0] + sum(share * (each - means[0]) for share, each in zip(shares, means, strict=True))
+    parts = zip(shares, means, variances, strict=True)
+    return mean, torch.stack([share * (var + (each - mean).square()) for share, each, var in parts]).sum(dim=0)
+
+
+def _group_normed(feats: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     batch, channels, height, width = feats.shape
-    # Group norm takes the difference of two sums, and features of one colour must come out flat to the last bit.
-    first = feats[..., :1, :1]
+    # Group norm takes the difference of two sums, exact where they are small: around what is about the mean. Features
+    # of one colour must come out flat to the last bit, and around one of them they do.
+    few = feats[..., height // 16 :: math.ceil(height / 8), width // 16 :: math.ceil(width / 8)]
+    one = few[..., :1, :1]
+    middle = one + (few - one).mean(dim=(2, 3), keepdim=True)
     normalised, mean, rstd = torch.native_group_norm(
-        feats - first, None, None, batch, channels, height * width, channels, EPS
+        feats - middle, None, None, batch, channels, height * width, channels, EPS
     )
     mean, rstd = (value.view(batch, channels, 1, 1) for value in (mean, rstd))
-    return normalised, mean + first, (rstd**-2 - EPS).clamp_min(0), rstd
+    return normalised, mean + middle, (rstd**-2 - EPS).clamp_min(0), rstd
 
 
 def _sums(feats_BCHW: Tensor) -> Tensor:
@@ -115,7 +143,8 @@ def _sums(feats_BCHW: Tensor) -> Tensor:
         return feats_BCHW.sum(dim=(2, 3), keepdim=True)
     feats_BNC = feats_BCHW.permute(0, 2, 3, 1).flatten(1, 2)
     ones_B1N = feats_BNC.new_ones(1).expand(len(feats_BNC), 1, feats_BNC.shape[1])
-    return (ones_B1N @ feats_BNC).transpose(1, 2)[..., None]
+    with torch.autocast("cpu", enabled=False):  # of a training in bfloat16 these would be bfloat16
+        return (ones_B1N @ feats_BNC).transpose(1, 2)[..., None]
 
 
 def _fit_map(value_BChw: Tensor, size: torch.Size) -> Tensor:

@@ -59,3 +59,31 @@ def test_features_of_one_colour_become_the_shift(memory):
     feats = torch.full((2, 3, 20, 20), 1 / 3).to(memory_format=memory) * torch.tensor([1.0, -30, 700]).view(1, 3, 1, 1)
     scale, shift = torch.full((1, 3, 1, 1), 2.0), torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
     torch.testing.assert_close(conditional_instance_norm(feats, (scale, shift)), shift.expand_as(feats), rtol=0, atol=0)
+
+
+@FORMATS
+def test_a_large_picture_with_a_bright_corner_loses_no_digits(memory):
+    feats = torch.randn(1, 3, 1500, 1000) + 5
+    feats[..., :3, :3] += 100
+    affine = torch.full((1, 3, 1, 1), 2.0), torch.full((1, 3, 1, 1), 0.5)
+    expected, exact = by_definition(feats.double(), [each.double() for each in affine])
+    feats = feats.to(memory_format=memory)
+    for one, other in zip(feature_moments(feats), exact, strict=True):
+        torch.testing.assert_close(one, other.float(), atol=0, rtol=2e-4)
+    torch.testing.assert_close(conditional_instance_norm(feats, affine), expected.float(), atol=1e-3, rtol=1e-3)
+
+
+def test_a_large_picture_of_one_colour_becomes_the_shift():
+    feats = torch.full((1, 2, 900, 900), 1 / 3).to(memory_format=torch.channels_last)
+    assert conditional_instance_norm(feats, (torch.ones(1, 2, 1, 1), torch.full((1, 2, 1, 1), 0.25))).eq(0.25).all()
+
+
+def test_gradients_are_summed_in_float32_where_training_is_in_bfloat16():
+    feats, affine = given(torch.channels_last, (1, 1), dtype=torch.float32)
+    upstream = torch.randn_like(feats)
+    found = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            found.append(torch.autograd.grad(conditional_instance_norm(feats, affine), [feats, *affine], upstream))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=0, rtol=0)
