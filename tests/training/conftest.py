@@ -36,6 +36,7 @@ def tiny(photos_dir: Path, painting_file: Path, lossnet_file: Path) -> list[str]
         "net.blocks=1",
         "net.stroke_embedding=8",
         "trainer.accelerator=cpu",
+        "trainer.precision=32-true",
         "trainer.batch_size=2",
         "trainer.crop_px=32",
         "trainer.max_steps=12",

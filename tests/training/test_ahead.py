@@ -9,6 +9,7 @@ import torch
 import brushnet
 from brushnet import build, config
 from brushnet.losses import Statistics
+from brushnet.training import faults
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import StyleTraining
 from brushnet.training.spectrum import SpectrumTarget
@@ -47,13 +48,25 @@ def test_they_train_the_same_and_are_looked_at_when_a_row_is_due(train, ahead, m
     assert val_loss(run) == pytest.approx(val_loss(waited_for), rel=1e-3)
 
 
+def test_they_are_looked_at_before_their_batches_fill_the_memory(train, ahead, monkeypatch):
+    looks = []
+    monkeypatch.setattr("brushnet.training.ahead.MOST_WAITING", 2)
+    monkeypatch.setattr(StyleTraining, "note_step", lambda self, norm, step: looks.append((self.batches_done, step)))
+    train("trainer.max_steps=4", "trainer.log_every_steps=1000", "trainer.checkpoint_every_steps=100")
+    assert looks == [(1, 1), (1, 2), (3, 3), (3, 4)]
+
+
 def test_a_step_that_is_not_finite_changes_neither_weights_nor_adam_nor_average(train, ahead, monkeypatch, caplog):
     original, terms = StyleTraining.training_step, StyleTraining.terms
-    moved = []
+    diagnose, moved, told = faults.diagnose, [], []
 
     def spoilt(self, painting, drawn):
         found = terms(self, painting, drawn)
         return found | ({"edge": painting.mean(dim=(1, 2, 3)) / 0} if self.batches_done in (0, 3) else {})
+
+    def diagnosed(module, batch, *, step):
+        told.append(step)
+        return diagnose(module, batch, step=step)
 
     def state(module):
         adam = module.optimizers(use_pl_optimizer=False).state
@@ -67,10 +80,12 @@ def test_a_step_that_is_not_finite_changes_neither_weights_nor_adam_nor_average(
 
     monkeypatch.setattr(StyleTraining, "training_step", step)
     monkeypatch.setattr(StyleTraining, "terms", spoilt)
+    monkeypatch.setattr(faults, "diagnose", diagnosed)
     run = train(*QUICK, "trainer.log_every_steps=4")
     assert moved == [False, True, True, False, True, True]
     assert brushnet.load(run).meta.training["skipped_steps"] == 2
     assert re.search(r"step skipped: loss inf, .* \(2 skipped so far, 1 in a row\); it began in loss edge", caplog.text)
+    assert told == [1, 4]
 
 
 def test_they_resume_to_the_bit(train, ahead):

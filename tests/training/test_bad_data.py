@@ -83,7 +83,7 @@ def test_photos_that_vanish_all_at_once_stop_a_run_that_goes_on_where_it_was(tra
     unbroken, away = train(out="unbroken"), photos_dir.with_name("away")
     after_step(lambda step: step == 7 and photos_dir.rename(away))
     with pytest.raises(BrushnetError, match=r"^21 photos in a row cannot be used, .*: \d+ unreadable$"):
-        train()
+        train("data.decoded_mb=0")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     assert read_checkpoint(last)["global_step"] == 7
     away.rename(photos_dir)
@@ -159,7 +159,7 @@ def test_photos_that_vanish_are_left_out_and_used_when_they_come_back(train, pho
                 photo.with_suffix(".away").rename(photo)
 
     after_step(act)
-    run = train("trainer.max_steps=30", "data.max_bad_fraction=0.5")
+    run = train("trainer.max_steps=30", "data.max_bad_fraction=0.5", "data.decoded_mb=0")
     assert told(run, 12)["data/unreadable"] == "3.0"  # the fourth is a validation photo, in memory
     assert told(run, 30) == {"data/came back": "3.0"}
     assert "left out: No such file or directory (so far: " in caplog.text

@@ -28,11 +28,11 @@ def content(train) -> dict:
 
 WEIGHT = "net.last.weight"
 WRONG = {
-    "weight of another shape": (("state_dict", WEIGHT), torch.zeros(3, 5, 9, 9), r"must be torch.float32 \(3, 4"),
-    "weight of another kind": (("state_dict", WEIGHT), torch.zeros(3, 4, 9, 9).long(), r"must be .* got torch\.int64"),
+    "weight of another shape": (("state_dict", WEIGHT), torch.zeros(3, 5, 9, 9), r"must be torch.float32 \(12, 8"),
+    "weight of another kind": (("state_dict", WEIGHT), torch.zeros(12, 8, 3, 3).long(), r"must be .* got torch\.int64"),
     "no weight": (("state_dict", WEIGHT), None, r"state_dict\.net\.last\.weight must be .* got a NoneType"),
     "surplus weight": (("state_dict", "x"), torch.zeros(1), r"state_dict has other entries than this run's: 'x'"),
-    "weight NaN": (("state_dict", WEIGHT), torch.full((3, 4, 9, 9), torch.nan), r"weight holds NaN or infinite values"),
+    "weight NaN": (("state_dict", WEIGHT), torch.full((12, 8, 3, 3), torch.nan), r"weight holds NaN or infinite values"),
     "averages below 0": (("state_dict", "ema.n_averaged"), torch.tensor(-10), r"n_averaged holds .* counts below 0"),
     "no weights": (("state_dict",), [], r"state_dict has other entries than this run's: 'mapping'"),
     "two optimizers": (("optimizer_states",), [{}, {}], r"optimizer_states must have one entry"),

@@ -83,7 +83,7 @@ def test_the_tensor_where_it_began_is_named(train, monkeypatch, caplog):
         "lossnet.relu2_1 of shape (2, 8, 16, 16): ": lambda module: module.lossnet.convs[1].weight.mul_(1e38),
     }  # fmt: skip
     in_batches(monkeypatch, {2 * number: act for number, act in enumerate(cases.values())})
-    train(*QUICK)
+    train(*QUICK, "net.ends=full")
     said = re.findall(
         r"step skipped: .* gradient norm nan \(. skipped so far, 1 in a row\); it began in (.*)", caplog.text
     )
