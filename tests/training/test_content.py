@@ -32,7 +32,7 @@ WRONG = {
     "weight of another kind": (("state_dict", WEIGHT), torch.zeros(12, 8, 3, 3).long(), r"must be .* got torch\.int64"),
     "no weight": (("state_dict", WEIGHT), None, r"state_dict\.net\.last\.weight must be .* got a NoneType"),
     "surplus weight": (("state_dict", "x"), torch.zeros(1), r"state_dict has other entries than this run's: 'x'"),
-    "weight NaN": (("state_dict", WEIGHT), torch.full((12, 8, 3, 3), torch.nan), r"weight holds NaN or infinite values"),
+    "weight NaN": (("state_dict", WEIGHT), torch.zeros(12, 8, 3, 3) / 0, r"weight holds NaN or infinite values"),
     "averages below 0": (("state_dict", "ema.n_averaged"), torch.tensor(-10), r"n_averaged holds .* counts below 0"),
     "no weights": (("state_dict",), [], r"state_dict has other entries than this run's: 'mapping'"),
     "two optimizers": (("optimizer_states",), [{}, {}], r"optimizer_states must have one entry"),
