@@ -72,12 +72,12 @@ class Fault:
         )
 
 
-def skip_step(module: "StyleTraining", batch: dict[str, Tensor], *, loss: float, norm: float) -> None:
+def skip_step(module: "StyleTraining", batch: dict[str, Tensor], *, step: int, loss: float, norm: float) -> None:
     """Leaves weights, optimiser, schedule and average as they are, and counts. BrushnetError: one too many in a row."""
     module.bad_steps += 1
     module.bad_steps_in_a_row += 1
     first = module.fault is None
-    fault = module.fault = module.fault or diagnose(module, batch)  # the first of a row tells where it began
+    fault = module.fault = module.fault or diagnose(module, batch, step=step)  # the first of a row tells where it began
     log.warning(
         "step skipped: loss %g, gradient norm %g (%d skipped so far, %d in a row)%s",
         loss,
@@ -90,7 +90,7 @@ def skip_step(module: "StyleTraining", batch: dict[str, Tensor], *, loss: float,
         _give_up(module, fault)
 
 
-def diagnose(module: "StyleTraining", batch: dict[str, Tensor]) -> Fault:
+def diagnose(module: "StyleTraining", batch: dict[str, Tensor], *, step: int) -> Fault:
     """Computes the step again and watches. Changes nothing and waits for no other process."""
     torch.clear_autocast_cache()  # it holds on to the graph of the step that failed
     trail, drawn = Trail(len(batch["index"])), module.draw(batch)
@@ -100,7 +100,7 @@ def diagnose(module: "StyleTraining", batch: dict[str, Tensor]) -> Fault:
     except torch.OutOfMemoryError:  # to watch takes more than the step itself
         trail.seen.clear()
     return Fault(
-        step=module.global_step + 1,
+        step=step,
         samples=_describe(module, batch, drawn),
         seen=tuple(trail.seen),
         several_processes=module.trainer.world_size > 1,

@@ -177,7 +177,7 @@ class StyleTraining(pl.LightningModule):
             self._descend(float(norm))
             self._log_step(norm)
         else:
-            skip_step(self, batch, loss=float(loss.detach()), norm=float(norm))
+            skip_step(self, batch, step=self.global_step + 1, loss=float(loss.detach()), norm=float(norm))
         self.batches_done += 1
 
     def draw(self, batch: dict[str, Tensor]) -> Drawn:
