@@ -1,5 +1,6 @@
 """A .pt2 file of torch.export: plain torch loads it, brushnet is not needed."""
 
+import copy
 import io
 import warnings
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from brushnet.models import StyleModel
 def pt2_bytes(model: StyleModel, about: dict[str, str]) -> bytes:
     """`about` lies in the file's extra files."""
     examples, shapes = _traced_with(model)
+    painter = copy.deepcopy(Painter(model)).to(memory_format=torch.contiguous_format)  # no other is saved unwarned
     with _quiet(), torch.no_grad():
-        program = torch.export.export(Painter(model).eval(), (), examples, dynamic_shapes=shapes, strict=False)
+        program = torch.export.export(painter.eval(), (), examples, dynamic_shapes=shapes, strict=False)
         buffer = io.BytesIO()
         torch.export.save(program, buffer, extra_files=dict(about))
     return buffer.getvalue()
