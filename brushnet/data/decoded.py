@@ -16,13 +16,18 @@ from torch import Tensor
 
 SHARE_OF_FREE = 0.25  # of the memory that is free, unless the user says how much
 USUAL_EXCESS = 2.0  # a photo is no square, and a JPEG decoder reduces in eighths only
+LOOK_BYTES = 64 << 20  # of photos, between looks at what is still free
+CGROUP = Path("/sys/fs/cgroup")
 
 
 class Decoded:
-    """Up to `max_bytes` of `count` photos, uint8 (3, H, W), by number."""
+    """Up to `max_bytes` of `count` photos, uint8 (3, H, W), by number; none more once less than `least_free` is free.
 
-    def __init__(self, count: int, *, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
+    For other jobs fill the memory too: a sweep that trains many at a time starts them when it is empty.
+    """
+
+    def __init__(self, count: int, *, max_bytes: int, least_free: float = 0) -> None:
+        self.max_bytes, self.least_free = max_bytes, least_free
         # Not shared by name in /dev/shm: containers have 64 MB there, and whoever fills it is killed.
         self._bytes = _shared(max_bytes, torch.uint8) if max_bytes else None
         self._places = _shared(count * 3, torch.int64).view(count, 3) if max_bytes else None  # end, height, width
@@ -45,6 +50,9 @@ class Decoded:
             end = start + photo_3HW.numel()
             if end > self.max_bytes or self._places[number, 0]:
                 return
+            if self.least_free and start // LOOK_BYTES != end // LOOK_BYTES and free_bytes() < self.least_free:
+                self._used.fill_(self.max_bytes)  # for all workers
+                return
             self._used += photo_3HW.numel()
         self._bytes[start:end] = photo_3HW.flatten()
         self._places[number, 1:] = torch.tensor(photo_3HW.shape[1:])
@@ -52,7 +60,7 @@ class Decoded:
 
     def __getstate__(self) -> dict[str, Any]:
         """What a worker gets that is not a copy of this process: nothing is shared with it, nothing kept by it."""
-        return {"max_bytes": 0, "_bytes": None, "_places": None, "_used": None, "_lock": None}
+        return {"max_bytes": 0, "least_free": 0, "_bytes": None, "_places": None, "_used": None, "_lock": None}
 
 
 def room_for(count: int, *, short_side_px: int, ranks: int, asked_mb: int | None) -> int:
@@ -74,10 +82,12 @@ def free_bytes() -> int:
     except (OSError, ValueError, StopIteration):
         return 0
     try:
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):  # "max": no limit
         return free
-    return min(free, max(0, limit - used))
+    # Files that were read count as used, and are let go where the memory is needed.
+    return min(free, max(0, limit - used + int(stat.get("inactive_file", 0))))
 
 
 def _shared(count: int, dtype: torch.dtype) -> Tensor:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from brushnet import images
 from brushnet.data import split
-from brushnet.data.decoded import Decoded, room_for
+from brushnet.data.decoded import Decoded, free_bytes, room_for
 from brushnet.data.keeper import Keeper
 from brushnet.data.looks import Looks
 from brushnet.data.order import SHUFFLE_GROUPS
@@ -99,7 +99,8 @@ class PhotoData(pl.LightningDataModule):
         count = len(photos.source)
         room = room_for(count, short_side_px=photos.short_side_px, ranks=ranks, asked_mb=self.decoded_mb)
         try:
-            return Decoded(count, max_bytes=room) if room else None
+            least_free = free_bytes() / 2 if self.decoded_mb is None else 0
+            return Decoded(count, max_bytes=room, least_free=least_free) if room else None
         except (OSError, OverflowError) as error:
             log.warning("data.decoded_mb: photos are decoded each time: no %d MB for them (%s)", room >> 20, error)
             return None

@@ -71,6 +71,31 @@ def test_all_photos_are_kept_or_none_unless_it_is_said_how_much(monkeypatch):
     assert room_for(50, short_side_px=320, ranks=1, asked_mb=0) == 0
 
 
+def test_no_more_photos_are_kept_once_other_jobs_have_filled_the_memory(monkeypatch):
+    free = 100
+    monkeypatch.setattr(decoded, "free_bytes", lambda: free)
+    monkeypatch.setattr(decoded, "LOOK_BYTES", 72)  # one photo
+    kept = Decoded(4, max_bytes=1000, least_free=50)
+    kept.put(0, photo(0))
+    free = 49
+    kept.put(1, photo(1))
+    free = 100
+    kept.put(2, photo(2))
+    assert torch.equal(kept.get(0), photo(0))
+    assert kept.get(1) is kept.get(2) is None
+
+
+@pytest.mark.skipif(not decoded.free_bytes(), reason="the system does not say what is free")
+def test_what_is_free_in_a_container_leaves_out_files_that_were_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(decoded, "CGROUP", tmp_path)
+    whole = decoded.free_bytes()
+    for name, text in {"max": "5000", "current": "4500", "stat": "anon 1000\ninactive_file 3000\n"}.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert decoded.free_bytes() == 3500 < whole
+    (tmp_path / "memory.max").write_text("max\n")
+    assert decoded.free_bytes() > 3500
+
+
 def test_photos_are_decoded_each_time_where_the_system_refuses_the_memory(photo_folder, monkeypatch, caplog):
     def refused(*args, **kwargs):
         raise OSError("Cannot allocate memory")
