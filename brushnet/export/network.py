@@ -152,9 +152,9 @@ class Network:
         return side_by_side.op("Conv", heads_AE11) + bias_1A11
 
     def _point_conv(self, values: Value, layer: nn.Conv2d) -> Value:
-        """1 x 1, or of features that are the same all over."""
+        """1 x 1."""
         assert layer.bias is not None
-        weight, bias = array(layer.weight.sum(dim=(2, 3), keepdim=True)), array(layer.bias)
+        weight, bias = array(layer.weight), array(layer.bias)
         return values.op("Conv", self.graph.constant(weight, name="weight"), self.graph.constant(bias, name="bias"))
 
     def _padded(self, photo_B3HW: Value) -> Value:
