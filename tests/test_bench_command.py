@@ -122,6 +122,15 @@ def test_a_process_that_fails_is_told_and_ends_the_others(tiny, folder, capsys, 
     assert time.monotonic() - begun < 30
 
 
+def test_a_training_that_hangs_is_ended(folder, monkeypatch):
+    monkeypatch.setattr(bench_scaling.subprocess, "Popen", starting("import time; time.sleep(60)"))
+    monkeypatch.setattr(bench_scaling, "LONGEST_SECONDS", 0.2)
+    begun = time.monotonic()
+    with pytest.raises(BrushnetError, match=r"a training of brushnet bench scaling took more than 0\.2 s"):
+        bench_scaling._run_ranks(1, folder / "request.json")
+    assert time.monotonic() - begun < 30
+
+
 def starting(code):
     """Popen, but for what it runs."""
     plain = subprocess.Popen
