@@ -251,6 +251,7 @@ def build_spec(cfg: Config) -> LossSpec:
         statistic=loss.statistic,
         content_follows_stroke=loss.content_follows_stroke,
         spectrum_weight=loss.spectrum_weight,
+        grid_weight=loss.grid_weight,
     )
 
 

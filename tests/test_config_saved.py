@@ -41,11 +41,11 @@ def test_a_heading_that_is_no_command_is_none(tmp_path, heading):
     assert command_of(tmp_path) is None
 
 
-def test_a_run_of_before_there_were_other_networks_keeps_its_own(tmp_path):
+def test_a_run_of_before_there_was_a_choice_keeps_what_there_was(tmp_path):
     values = to_dict(compose(["net=slim"]))
-    del values["net"]["ends"], values["net"]["trunk_px"], values["stroke"]["group"]
+    del values["net"]["ends"], values["net"]["trunk_px"], values["stroke"]["group"], values["loss"]["grid_weight"]
     write(tmp_path, yaml.safe_dump(values))
-    assert load_run(tmp_path) == compose(["net=slim"])
+    assert load_run(tmp_path) == compose(["net=slim", "loss.grid_weight=0"])
 
 
 def saved_paths(folder, *overrides):

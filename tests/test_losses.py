@@ -7,6 +7,7 @@ from brushnet.losses import (
     content_distance,
     covariance,
     gram,
+    grid_pattern,
     pyramid,
     statistics,
     style_distance,
@@ -90,6 +91,30 @@ def test_total_variation_is_zero_for_flat_pictures_and_counts_both_directions():
     ramp = torch.linspace(0, 1, 11).view(1, 1, 1, 11).expand(1, 3, 11, 11)
     assert total_variation(ramp).item() == pytest.approx(0.1)
     assert total_variation(ramp.mT).item() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_a_pattern_on_the_networks_grid_is_found_wherever_it_begins(period):
+    places = torch.arange(136) % period < period / 2
+    pattern = (places[:, None] ^ places[None]).float().expand(2, 3, -1, -1)
+    torch.testing.assert_close(grid_pattern(pattern), torch.ones(2), atol=0.02, rtol=0)
+    torch.testing.assert_close(grid_pattern(pattern[..., 1:129, 1:129]), torch.ones(2), atol=0.02, rtol=0)
+
+
+def test_of_gradients_noise_edges_and_other_periods_little_repeats():
+    ramp = torch.linspace(0, 1, 128)
+    noise = torch.rand(128, 128, generator=torch.Generator().manual_seed(0))
+    stripes = (torch.arange(128) % 10 < 5).float().expand(128, 128)
+    pictures = torch.stack([ramp.expand(128, 128), noise, (ramp > 0.3).float().expand(128, 128), stripes])
+    found = grid_pattern(pictures[:, None].expand(-1, 3, -1, -1))
+    assert (found < 0.25).all(), found
+    assert float(grid_pattern(torch.full((1, 3, 64, 64), 0.5))) == 0
+
+
+@pytest.mark.parametrize("size", [(16, 16), (40, 100), (65, 64)])
+def test_of_pictures_of_any_size_a_pattern_is_found(size):
+    mesh = ((torch.arange(size[0])[:, None] + torch.arange(size[1])) % 2).float().expand(1, 3, -1, -1)
+    assert float(grid_pattern(mesh)) > 0.9
 
 
 def test_pyramid_halves_and_keeps_the_mean():

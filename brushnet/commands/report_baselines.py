@@ -47,6 +47,7 @@ def classic_spec() -> "LossSpec":
         content_level=CONTENT_LEVEL,
         content_follows_stroke=False,
         spectrum_weight=0.0,
+        grid_weight=0.0,
     )
 
 

@@ -19,7 +19,10 @@ _MOST_VALUES = 20_000  # 4096 paintings and their options
 _HEADING = "# "
 _SAMPLE = "sample:"
 _NO_FILES = ("auto", "compact", "torchvision")  # values of lossnet.weights
-_NET_BEFORE = {"trunk_px": 4.0, "ends": "full"}  # of runs that were begun when there was nothing else to choose
+_BEFORE: dict[tuple[str, str], dict[str, Any]] = {  # of runs that were begun when there was nothing else to choose
+    ("net", "trunk"): {"trunk_px": 4.0, "ends": "full"},
+    ("loss", "tv_weight"): {"grid_weight": 0.0},
+}
 _JOINED = ("data.path", "data.val_path")  # several places, joined by ::
 # A sample, an address, a command; or braces whose first word is one, or is absolute: {/disk1,/disk2}/x.tar.
 _ELSEWHERE = re.compile(r"\{*[a-z][a-z0-9+]+:|\{+[/~]|$")
@@ -90,8 +93,9 @@ def from_dict(values: Mapping[str, Any], *, source: str) -> Config:
     for key, value in to_dict(Config()).items():
         if isinstance(value, dict) and not isinstance(values.get(key, {}), dict):
             raise ConfigError(f"{source}: {key} must hold options, got {values[key]!r:.60}")
-    if "trunk" in values.get("net", {}):
-        values = {**values, "net": {**_NET_BEFORE, **values["net"]}}
+    for (section, name), before in _BEFORE.items():
+        if name in values.get(section, {}):
+            values = {**values, section: {**before, **values[section]}}
     try:
         return to_config(values)
     except RecursionError as error:

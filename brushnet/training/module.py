@@ -252,7 +252,7 @@ class StyleTraining(pl.LightningModule):
             style = torch.stack([term for name, term in terms.items() if name.startswith("style/")]).sum(dim=0)
             found = {
                 "val/loss": torch.stack(list(terms.values())).sum(dim=0),
-                **{f"val/{name}": terms[name] for name in ("content", "spectrum") if name in terms},
+                **{f"val/{name}": terms[name] for name in ("content", "spectrum", "grid") if name in terms},
                 "val/style": style,
                 f"val/style@{scale:g}": style,
             }

@@ -6,7 +6,16 @@ import torch
 from torch import Tensor
 
 from brushnet.devices import sent
-from brushnet.losses import Key, LossSpec, StyleTarget, content_distance, pyramid, statistics, style_distance
+from brushnet.losses import (
+    Key,
+    LossSpec,
+    StyleTarget,
+    content_distance,
+    grid_pattern,
+    pyramid,
+    statistics,
+    style_distance,
+)
 from brushnet.losses import total_variation as tv
 from brushnet.lossnet import LossNetwork
 
@@ -23,7 +32,7 @@ def loss_terms(
     spec: LossSpec,
     log2_stroke_B: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Weighted terms, each (B,): `content`, `style/LAYER` (summed over the pyramid) and `tv`.
+    """Weighted terms, each (B,): `content`, `style/LAYER` (summed over the pyramid), `tv` and `grid`.
 
     Content is compared at `spec.content_level`. Where it follows the stroke and `log2_stroke` is given (on the CPU),
     that is the level at s = 1: a broad brush answers for the layout only, a fine one for details too.
@@ -52,7 +61,8 @@ def loss_terms(
             for layer, weight in content_layers.items():
                 distance = sent(share_B, content.device) * content_distance(feats[layer], wanted[layer])
                 content = content + spec.content_weight * weight * distance
-    return {"content": content, **style, "tv": spec.tv_weight * tv(painting_B3HW)}
+    terms = {"content": content, **style, "tv": spec.tv_weight * tv(painting_B3HW)}
+    return terms | ({"grid": spec.grid_weight * grid_pattern(painting_B3HW)} if spec.grid_weight else {})
 
 
 def _content_levels(painting_B3HW: Tensor, spec: LossSpec, log2_stroke_B: Tensor | None) -> Tensor:

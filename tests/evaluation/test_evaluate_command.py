@@ -69,7 +69,7 @@ def test_a_model_is_measured_at_every_photo_and_scale(save_model, place: Path, c
 
 def test_losses_are_those_of_the_default_configuration_unweighted() -> None:
     """build_spec, which is not imported for it, says the same."""
-    default = replace(build_spec(Config()), content_follows_stroke=False, spectrum_weight=0.0)
+    default = replace(build_spec(Config()), content_follows_stroke=False, spectrum_weight=0.0, grid_weight=0.0)
     assert evaluate_command._spec() == replace(default, style_weight=1.0, content_weight=1.0, tv_weight=0.0)
 
 

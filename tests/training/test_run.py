@@ -52,7 +52,7 @@ def test_the_terms_that_are_logged_sum_to_the_loss(run):
     row = next(row for row in metrics(run) if row["train/loss"])
     parts = sum(
         float(row[f"train/{name}"])
-        for name in ("content", "style/relu1_1", "style/relu2_1", "style/relu3_1", "tv", "spectrum")
+        for name in ("content", "style/relu1_1", "style/relu2_1", "style/relu3_1", "tv", "grid", "spectrum")
     )
     assert parts == pytest.approx(float(row["train/loss"]), rel=1e-4)
 
@@ -60,7 +60,7 @@ def test_the_terms_that_are_logged_sum_to_the_loss(run):
 def test_validation_judges_by_all_that_is_minimised(train):
     """best.ckpt is the best by val/loss."""
     row = next(row for row in metrics(train("loss.tv_weight=0", "trainer.max_steps=6")) if row["val/loss"])
-    parts = [float(row[f"val/{name}"]) for name in ("content", "style", "spectrum")]
+    parts = [float(row[f"val/{name}"]) for name in ("content", "style", "spectrum", "grid")]
     assert min(parts) > 0
     assert sum(parts) == pytest.approx(float(row["val/loss"]), rel=1e-4)
 
