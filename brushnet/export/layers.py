@@ -10,15 +10,7 @@ from torch import Tensor, nn
 
 from brushnet.export.graph import Graph, Value
 from brushnet.export.resizing import resize
-from brushnet.nets.convs import (
-    Conv,
-    EnlargingConv,
-    SmoothEnlargingConv,
-    SubPixelConv,
-    enlarging,
-    four_at_a_time,
-    smoothly_enlarging,
-)
+from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv, enlarging, four_at_a_time
 from brushnet.nets.norm import EPS
 
 
@@ -40,8 +32,6 @@ def conv(feats_BCHW: Value, layer: nn.Module) -> Value:
     px = int(layer.padding[0])
     if isinstance(layer, EnlargingConv):
         return _enlarged(_padded(feats_BCHW, 1, "edge"), layer)
-    if isinstance(layer, SmoothEnlargingConv):
-        return _unfolded(_conv(_padded(feats_BCHW, 1, "edge"), *smoothly_enlarging(layer)))
     padded = _padded(feats_BCHW, px, "reflect")
     if layer.makes_four:
         return _unfolded(_conv(padded, *four_at_a_time(layer), stride=2))

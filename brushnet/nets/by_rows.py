@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brushnet.nets.convs import Conv, EnlargingConv, SmoothEnlargingConv, SubPixelConv, smoothly_enlarging
+from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
 from brushnet.nets.rows import (
     Affine,
     Convolved,
@@ -138,8 +138,6 @@ def _convolved(feats: Rows, layer: nn.Module) -> Rows:
     assert isinstance(layer, Conv)
     if isinstance(layer, EnlargingConv):
         return Convolved(Enlarged(feats), layer)
-    if isinstance(layer, SmoothEnlargingConv):
-        return Shuffled(Convolved(feats, layer, weights=smoothly_enlarging(layer), border="replicate"))
     if isinstance(layer, SubPixelConv):
         return Shuffled(Convolved(feats, layer))
     return Convolved(feats, layer)

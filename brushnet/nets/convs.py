@@ -44,16 +44,6 @@ class EnlargingConv(Conv):
         return F.pixel_shuffle(F.conv2d(_repeated(feats_BCHW), *enlarging(self)), 2)[..., 1:-1, 1:-1]
 
 
-class SmoothEnlargingConv(Conv):
-    """Twice as high and wide by linear interpolation, then a convolution with a kernel of 3; borders are repeated.
-
-    Enlarged by nearest neighbours features become stairs, and paintings show their steps as a woven pattern.
-    """
-
-    def forward(self, feats_BCHW: Tensor) -> Tensor:
-        return F.pixel_shuffle(F.conv2d(_repeated(feats_BCHW), *smoothly_enlarging(self)), 2)
-
-
 class SubPixelConv(Conv):
     """Convolution that makes 2 x 2 pixels of a point, (B, O, 2 H, 2 W), each by a kernel of its own; Shi et al. 2016.
 
@@ -91,26 +81,6 @@ def enlarging(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
     rows = [_two_of_three(conv.weight, dim=2, early=early) for early in (True, False)]
     phases = [_two_of_three(each, dim=3, early=early) for each in rows for early in (True, False)]
     return _in_phases(conv, phases)
-
-
-def smoothly_enlarging(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
-    """Weight (4 O, C, 3, 3) and bias of a convolution that makes 2 x 2 pixels of a point, interpolated linearly."""
-    rows = [_interpolated(conv.weight, dim=2, early=early) for early in (True, False)]
-    phases = [_interpolated(each, dim=3, early=early) for each in rows for early in (True, False)]
-    return _in_phases(conv, phases)
-
-
-def _interpolated(weight: Tensor, *, dim: int, early: bool) -> Tensor:
-    """For rows 2 i of the enlarged picture, or rows 2 i + 1; both see pixels i - 1, i and i + 1.
-
-    Row 2 i is 3 parts pixel i and one i - 1, row 2 i + 1 is 3 parts i and one i + 1, and so on.
-    """
-    first, second, third = weight.split(1, dim)
-    if early:
-        taps = [3 * first + second, first + 3 * second + 3 * third, third]
-    else:
-        taps = [first, 3 * first + 3 * second + third, second + 3 * third]
-    return torch.cat(taps, dim) / 4
 
 
 def _two_of_three(weight: Tensor, *, dim: int, early: bool) -> Tensor:

@@ -106,21 +106,15 @@ class Cropped:
 
 
 class Convolved:
-    """A convolution that keeps the size, before its stride; with other `weights` than its own (weight and bias), too.
+    """A convolution with reflect padding that keeps the size, before its stride."""
 
-    `border` is reflect or replicate.
-    """
-
-    def __init__(
-        self, source: Rows, conv: nn.Conv2d, *, weights: tuple[Tensor, Tensor] | None = None, border: str = "reflect"
-    ):
-        self.source, self.stride, self.border = source, conv.stride[0], border
-        self.weight, self.bias = weights or (conv.weight, conv.bias)
+    def __init__(self, source: Rows, conv: nn.Conv2d):
+        self.source, self.conv, self.stride = source, conv, conv.stride[0]
         self.kernel, self.pad = conv.kernel_size[0], int(conv.padding[0])
-        self.channels = len(self.weight)
+        self.channels = conv.out_channels
         self.height, self.width = (math.ceil(side / self.stride) for side in (source.height, source.width))
         self.row_bytes = self.stride * (source.row_bytes + 2 * _bytes(source)) + 2 * _bytes(self)
-        self.row_work = self.stride * source.row_work + self.width * self.weight.numel()
+        self.row_work = self.stride * source.row_work + self.width * conv.weight.numel()
         self.window = _Window(source)
 
     def read(self, top: int, bottom: int) -> Tensor:
@@ -129,12 +123,10 @@ class Convolved:
         low, high = max(first, 0), min(end, self.source.height)
         band = self.window.read(low, high, anew=top == 0)
         if (low, high) != (first, end):
-            rows = torch.arange(first, end, device=band.device)
-            rows = _reflected(rows, self.source.height) if self.border == "reflect" else rows.clamp(low, high - 1)
-            rows = rows - low
+            rows = _reflected(torch.arange(first, end, device=band.device), self.source.height) - low
             band = band.index_select(2, rows)
-        band = F.pad(band, (self.pad, self.pad, 0, 0), mode=self.border)
-        return F.conv2d(band, self.weight, self.bias, self.stride)
+        band = F.pad(band, (self.pad, self.pad, 0, 0), mode="reflect")
+        return F.conv2d(band, self.conv.weight, self.conv.bias, self.stride)
 
 
 class Enlarged:

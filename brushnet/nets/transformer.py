@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from brushnet.devices import sent
 from brushnet.nets.condition import ConditionEmbedding
-from brushnet.nets.convs import Conv, EnlargingConv, SmoothEnlargingConv, SubPixelConv
+from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
 from brushnet.nets.norm import Affine, Carried, Moments, conditional_instance_norm, feature_moments, normed_with_moments
 
 STRIDE = 4  # the encoder's; the trunk's is STRIDE * s where it is scaled
@@ -257,10 +257,10 @@ def _to_quarter(ends: str, width: int) -> list[Conv]:
 
 def _from_quarter(ends: str, width: int) -> list[Conv]:
     """The last one makes the painting."""
-    wide = STRIDE * width
+    half = EnlargingConv(STRIDE * width, 2 * width)
     if ends == "patch":
-        return [SmoothEnlargingConv(wide, 2 * width), SubPixelConv(2 * width, 3)]
-    return [EnlargingConv(wide, 2 * width), EnlargingConv(2 * width, width), Conv(width, 3, kernel=9)]
+        return [half, SubPixelConv(2 * width, 3)]
+    return [half, EnlargingConv(2 * width, width), Conv(width, 3, kernel=9)]
 
 
 def _normed(feats: Tensor, affine: Affine, moments: list[Known] | None, used: list[Moments]) -> Tensor:
