@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from brushnet.export.layers import Affine, conv, normed
-from brushnet.nets.convs import Conv, EnlargingConv, SmoothEnlargingConv, SubPixelConv
+from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
 from brushnet.nets.norm import conditional_instance_norm
 
 
@@ -28,7 +28,6 @@ def close(got, expected):
         lambda: Conv(5, 3, kernel=9),
         lambda: Conv(5, 7, kernel=8, stride=4),
         lambda: EnlargingConv(5, 3),
-        lambda: SmoothEnlargingConv(5, 3),
         lambda: SubPixelConv(5, 3),
     ],
     ids=[
@@ -38,7 +37,6 @@ def close(got, expected):
         "large, few out",
         "patches",
         "enlarging",
-        "smoothly enlarging",
         "pixels of a point",
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from brushnet.nets.convs import Conv, EnlargingConv, SmoothEnlargingConv, SubPixelConv
+from brushnet.nets.convs import Conv, EnlargingConv, SubPixelConv
 
 
 @pytest.mark.parametrize("size", [(20, 24), (21, 24)], ids=["even", "odd"])
@@ -38,21 +38,6 @@ def test_gradients_are_those_of_the_definition(make):
         torch.autograd.grad(conv(feats), wanted, upstream), torch.autograd.grad(plain, wanted, upstream), strict=True
     ):
         torch.testing.assert_close(found, expected)
-
-
-def test_a_smoothly_enlarging_convolution_is_one_of_interpolated_features():
-    conv, feats = SmoothEnlargingConv(4, 5), torch.randn(2, 4, 7, 6)
-    enlarged = F.interpolate(feats, scale_factor=2.0, mode="bilinear", align_corners=False)
-    expected = F.conv2d(F.pad(enlarged, (1,) * 4, mode="replicate"), conv.weight, conv.bias)
-    torch.testing.assert_close(conv(feats), expected)
-
-
-def test_a_ramp_stays_one_where_stairs_would_be_seen():
-    conv, feats = SmoothEnlargingConv(1, 1), torch.arange(12.0).expand(1, 1, 10, 12)
-    with torch.no_grad():
-        conv.weight.fill_(1 / 9)
-        made = conv(feats)[0, 0, 8, 3:-3]
-    torch.testing.assert_close(made.diff(), torch.full((len(made) - 1,), 0.5))
 
 
 def test_pixels_of_a_point_are_equal_at_first():
