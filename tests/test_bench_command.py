@@ -65,7 +65,7 @@ def test_all_of_it_as_json_and_the_same_in_a_file(tiny, folder, capsys):  # noqa
 
 
 def test_tables_for_people(tiny, folder, capsys):  # noqa: F811
-    out, _ = benched(capsys, "train", *tiny, *FAST, "--reference-batch", "1")
+    out, _ = benched(capsys, "train", *tiny, *FAST, "trainer.precision=32-true", "--reference-batch", "1")
     lines = out.splitlines()
     assert "threads, torch " in lines[0]
     assert lines[2].startswith("TRAINING  width 4, 1 blocks, scaled trunk, tiny_vgg.pth, 32 px, 32-true")
