@@ -1,9 +1,9 @@
 """The residual transformer on a picture of any size, in bands of rows: the same layers, and the same statistics.
 
 A norm layer needs the mean and variance of its whole input before its first row can come out, so there is a pass over
-the picture for each. What a pass computes is put away where it is small: from a quarter of the resolution on. The two
-layers above that on the way in, and below on the way out, are computed anew by each pass that needs them; that costs
-less than reading and writing them would.
+the picture for each. What a pass computes is put away where it is small: from a quarter of the resolution on. The
+layers above that on the way in, if there are any, and on the way out are computed anew by each pass that needs them;
+that costs less than reading and writing them would.
 
 Shape letters: h w size of the stroke map, K styles.
 """
