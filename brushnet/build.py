@@ -66,7 +66,9 @@ def train(
     origin = build_origin(cfg, resume_from=resume_from, given=given)
     stroke = build_stroke(cfg)
     paintings = build_paintings(cfg, stroke, kept=base.style_names if base else ())
-    cfg.lossnet.weights = choose(cfg.lossnet.weights, arch=cfg.lossnet.arch)  # saved: a resume must not choose anew
+    # Saved: a resume must not choose anew.
+    cfg.trainer.precision = options.precision
+    cfg.lossnet.weights = choose(cfg.lossnet.weights, arch=cfg.lossnet.arch)
     lossnet = build_lossnet(cfg)
     data = build_data(cfg, allow_pipe=allow_pipe)
     data.setup("fit")
@@ -284,10 +286,7 @@ def _resolve_samples(paths: str) -> str:
 
 def build_net(cfg: Config) -> ResidualTransformer:
     with seeds.torch_seeded(cfg.seed, "net"):
-        return ResidualTransformer(
-            **asdict(cfg.net),
-            styles=len(cfg.style.files),
-        )
+        return ResidualTransformer(**asdict(cfg.net), styles=len(cfg.style.files))
 
 
 def build_module(
@@ -362,14 +361,13 @@ def build_meta(
 
 def build_options(cfg: Config, out_dir: Path) -> RunOptions:
     trainer = cfg.trainer
-    trainer.precision = pick_precision(trainer.precision, trainer.accelerator)  # saved: a resume must not choose anew
     return RunOptions(
         out_dir=out_dir,
         max_steps=trainer.max_steps,
         max_seconds=seconds(trainer.max_time) if trainer.max_time else None,
         accelerator=trainer.accelerator,
         devices=trainer.devices,
-        precision=trainer.precision,
+        precision=pick_precision(trainer.precision, trainer.accelerator),
         checkpoint_every_steps=trainer.checkpoint_every_steps,
         checkpoint_every_seconds=trainer.checkpoint_every_minutes * 60 if trainer.checkpoint_every_minutes else None,
         keep_checkpoints=trainer.keep_checkpoints,

@@ -125,9 +125,10 @@ def grid_pattern(picture_B3HW: Tensor) -> Tensor:
     those of photos and paintings have. Networks draw such patterns on the grid that they compute on: they have no other
     source of fine texture, and small loss networks hardly mind.
     """
-    repeated = alternating = whole = picture_B3HW.new_zeros(len(picture_B3HW))
+    picture = picture_B3HW.float()
+    repeated = alternating = whole = picture.new_zeros(len(picture))
     for dim in (-1, -2):  # differences: a gradient is no pattern
-        steps = picture_B3HW.diff(dim=dim, append=picture_B3HW.narrow(dim, -1, 1))
+        steps = picture.diff(dim=dim, append=picture.narrow(dim, -1, 1))
         cells = _windows(steps)
         pattern = cells.mean(dim=(3, 5), keepdim=True)
         pattern = pattern - pattern.mean(dim=(4, 6), keepdim=True)

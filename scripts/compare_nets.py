@@ -18,8 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import brushnet
 from brushnet import images, samples
 from brushnet.bench.clock import Clock
@@ -120,7 +118,7 @@ def _sheet(models: Mapping[str, brushnet.StyleModel], photos: Path, path: Path) 
         rows.append([photo, *(model(photo, model.default_stroke) for model in models.values())])
         names.append(file.stem)
     sheet = images.sheet(rows, row_labels=names, column_labels=["photo", *models], cell_px=CELL_PX)
-    images.write(sheet.to(torch.float32), path)
+    images.write(sheet, path)
 
 
 if __name__ == "__main__":

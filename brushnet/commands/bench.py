@@ -153,7 +153,7 @@ def _check_owners(part: str, args: argparse.Namespace, overrides: list[str]) -> 
     }
     for option, (value, owners) in given.items():
         if value and part not in owners and not (part == "all" and owners[0] in QUICK):
-            raise UserError(f"{option} belongs to brushnet bench {owners[0]}, got {part}")
+            raise UserError(f"{option} belongs to brushnet bench {' or '.join(owners)}, got {part}")
     other = [each for each in overrides if not each.startswith("net=")]
     if part == "stylize" and (other or args.data):
         got = other[0] if other else f"--data {args.data}"

@@ -12,6 +12,7 @@ from brushnet.bench.clock import Clock
 from brushnet.bench.curve import compare
 from brushnet.bench.loss import Judge, Limits, Tell, painter, sheet_rows, train_ours, train_reference
 from brushnet.bench.reference import Reference, arch_of, reference_module, whole_photos
+from brushnet.commands.bench_training import training_of
 from brushnet.config import Config
 from brushnet.config.secrets import without_secrets
 from brushnet.errors import UserError
@@ -39,17 +40,12 @@ def measure_loss(
     """Figures as JSON has them. UserError before anything is trained."""
     check(cfg)
     vgg, arch, source = _vgg(cfg, request.vgg)
-    stroke = build.build_stroke(cfg)
-    paintings = build.build_paintings(cfg, stroke)
-    lossnet = build.build_lossnet(cfg)
-    data = build.build_data(cfg, allow_pipe=False)
-    data.setup("fit")
+    module, data = training_of(cfg)
     assert data.photos is not None
-    module = build.build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=None)
     with seeds.torch_seeded(cfg.seed, "reference"):  # its weights and the order of its photos
         reference = Reference(
             whole_photos(data.photos.source, count=MOST_PHOTOS),
-            paintings[0].render(1.0),
+            module.paintings[0].render(1.0),
             batch_size=request.batch or cfg.trainer.batch_size,
             crop_px=cfg.trainer.crop_px,
             workers=data.train_dataloader().num_workers,
@@ -61,7 +57,8 @@ def measure_loss(
         judge = Judge(reference, held_out, batch_size=cfg.trainer.batch_size)
         theirs = train_reference(reference, judge, clock, steps=request.steps, tell=tell)
     limits = Limits(theirs[-1], seconds=theirs[-1].seconds, max_steps=cfg.trainer.max_steps)
-    ours = train_ours(module, data, build.build_options(cfg, Path()), judge, clock, limits=limits, tell=tell)
+    options = build.build_options(cfg, Path())
+    ours = train_ours(module, data, options, judge, clock, limits=limits, tell=tell)
     if request.sheet is not None:
         rows = sheet_rows(held_out, [reference.paint, painter(module)], device=clock.device, most=SHOWN_PHOTOS)
         _write_sheet(request.sheet, rows, seconds=(theirs[-1].seconds, ours[-1].seconds))
@@ -69,14 +66,14 @@ def measure_loss(
     return {
         "options": [without_secrets(each) for each in overrides],
         "net": f"width {cfg.net.width}, {cfg.net.blocks} blocks, {cfg.net.trunk} trunk, {cfg.net.ends} ends",
-        "lossnet": lossnet.name,
+        "lossnet": module.lossnet.name,
         "judge": f"{source}, {arch}: {', '.join(plain.ARCHITECTURES[arch][1].values())}",
         "held_out_photos": len(held_out),
         "crop_px": cfg.trainer.crop_px,
         "batch_size": cfg.trainer.batch_size,
         "reference_batch": reference.batch_size,
         "reference_steps": request.steps,
-        "precision": cfg.trainer.precision,
+        "precision": options.precision,
         "compile": cfg.trainer.compile,
         "max_steps": cfg.trainer.max_steps,
         **compare(theirs, ours, weights=(reference.trainer.content_weight, reference.trainer.style_weight)),

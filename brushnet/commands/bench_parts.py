@@ -19,6 +19,7 @@ from brushnet.bench.reference import Reference, whole_photos
 from brushnet.bench.training import TrainingFigures, measure_training
 from brushnet.commands import bench_scaling
 from brushnet.commands.bench_loss import LossRequest, measure_loss
+from brushnet.commands.bench_training import training_of
 from brushnet.config import Config
 from brushnet.config.folder import conf_dir, groups
 from brushnet.config.overrides import keys
@@ -84,17 +85,12 @@ def composed(request: Request) -> Config:
 
 def training(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> dict[str, Any]:
     cfg.trainer.accelerator = ACCELERATORS[clock.device.type]
-    stroke = build.build_stroke(cfg)
-    paintings = build.build_paintings(cfg, stroke)
-    lossnet = build.build_lossnet(cfg)
-    data = build.build_data(cfg, allow_pipe=False)
-    data.setup("fit")
+    module, data = training_of(cfg)
     assert data.photos is not None
-    module = build.build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=None)
     workers = data.train_dataloader().num_workers
     reference = Reference(
         whole_photos(data.photos.source),
-        paintings[0].render(1.0),
+        module.paintings[0].render(1.0),
         batch_size=request.reference_batch or cfg.trainer.batch_size,
         crop_px=cfg.trainer.crop_px,
         workers=workers,
@@ -106,12 +102,12 @@ def training(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> dict
     return {
         "options": [without_secrets(each) for each in request.overrides],
         "net": f"width {cfg.net.width}, {cfg.net.blocks} blocks, {cfg.net.trunk} trunk",
-        "lossnet": lossnet.name,
+        "lossnet": module.lossnet.name,
         "crop_px": cfg.trainer.crop_px,
-        "precision": cfg.trainer.precision,
+        "precision": options.precision,
         "compile": cfg.trainer.compile,
         "workers": workers,
-        **beside_the_roofline(figures, arithmetic(clock.device, cfg.trainer.precision)),
+        **beside_the_roofline(figures, arithmetic(clock.device, options.precision)),
     }
 
 

@@ -13,6 +13,7 @@ import torch
 from brushnet import build, config
 from brushnet.bench.clock import Clock
 from brushnet.bench.ranks import measure_block
+from brushnet.commands.bench_training import training_of
 from brushnet.commands.job import rank
 
 FOUND = "found.json"
@@ -22,15 +23,7 @@ def main(path: Path) -> int:
     torch.set_num_threads(1)
     request = json.loads(path.read_text())
     cfg = config.from_dict(request["config"], source=str(path))
-    stroke = build.build_stroke(cfg)
-    module = build.build_module(
-        cfg,
-        lossnet=build.build_lossnet(cfg),
-        paintings=build.build_paintings(cfg, stroke),
-        stroke=stroke,
-        command=None,
-    )
-    data = build.build_data(cfg, allow_pipe=False)
+    module, data = training_of(cfg)
     block = measure_block(
         module,
         data,

@@ -95,9 +95,10 @@ class LossOptions:
     # By figures (starry-night, crops of 128 px, four photos at 512 px): without it the spread over photos is 0.62
     # octave after 1500 steps; with 0.1 it is 0.29 after 3338 steps, and 0.19 after 1500 with a style weight of 1.
     spectrum_weight: float = option(0.1, "weight of the energies of octave bands of the picture itself", min=0)
-    # By eye and figures (starry-night, net=quick, 600 steps, at s = 1): without it three quarters of the differences of
-    # neighbouring pixels alternate, a woven pattern, with it a quarter, as in photos. Style loss 0.88 and content loss
-    # 0.46 with and without by the compact network; by VGG-19, which sees the pattern, 0.06 in place of 0.5 at relu2_2.
+    # By eye and figures (starry-night, net=quick, 600 steps, at s = 1): without it two thirds of the differences of
+    # neighbouring pixels alternate (0.69), a woven pattern, with it a quarter (0.24), as in photos. Style loss 0.88 and
+    # content loss 0.46 with and without by the compact network; by VGG-19, which sees the pattern, its Gram matrix of
+    # relu2_2 is off by 0.06 in place of 0.27.
     grid_weight: float = option(1.0, "weight of patterns that repeat with the network's grid, of 2, 4 or 8 px", min=0)
     tv_weight: float = option(0.01, "weight of total variation", min=0)
     pyramid_levels: int = option(3, "image pyramid of the style term; more levels see larger strokes", min=1, max=6)
@@ -169,8 +170,8 @@ class TrainerOptions:
     warmup_steps: int = option(50, "steps of linear warm-up", unit="steps", min=0, max=1_000_000)
     gradient_clip: float = option(1.0, "largest gradient norm; 0: no clipping", min=0)
     ema_decay: float = option(0.99, "decay per step of the averaged weights, which are the ones saved", min=0, below=1)
-    # bf16 by figures (a CPU with avx512_bf16, compact loss network): 1.22 times as many images in the same time, and
-    # after 600 steps a val/loss of 1.36 beside 1.39 of 32-true.
+    # bf16 by figures (a CPU with avx512_bf16, compact loss network, before loss.grid_weight): 1.22 times as many images
+    # in the same time, and after 600 steps a val/loss of 1.36 beside 1.39 of 32-true.
     precision: str = option("auto", "arithmetic of network and loss network; auto: bf16 where the device has it "
                             "(32-true on CUDA: convolutions in TF32, as PyTorch does them)",
                             choices=("auto", "32-true", "bf16-mixed"))  # fmt: skip

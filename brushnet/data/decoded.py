@@ -54,9 +54,9 @@ class Decoded:
                 self._used.fill_(self.max_bytes)  # for all workers
                 return
             self._used += photo_3HW.numel()
-        self._bytes[start:end] = photo_3HW.flatten()
-        self._places[number, 1:] = torch.tensor(photo_3HW.shape[1:])
-        self._places[number, 0] = end  # last: from now on it is found
+            self._bytes[start:end] = photo_3HW.flatten()
+            self._places[number, 1:] = torch.tensor(photo_3HW.shape[1:])
+            self._places[number, 0] = end  # last: from now on it is found
 
     def __getstate__(self) -> dict[str, Any]:
         """What a worker gets that is not a copy of this process: nothing is shared with it, nothing kept by it."""

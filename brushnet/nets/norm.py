@@ -15,9 +15,8 @@ Affine = tuple[Tensor, Tensor]  # scale and shift, each (B or 1, C, h, w)
 
 EPS = 1e-5  # added to a variance before its root is taken
 FLAT_VARIANCE = 1e-10  # of what is the same all over but for rounding
-MOST_POSITIONS = (
-    1 << 18
-)  # that group norm adds up, one after the other in float32: of more it loses digits, at last all
+# That group norm adds up, one after the other in float32: of more it loses digits, at last all.
+MOST_POSITIONS = 1 << 18
 
 
 class Carried(NamedTuple):
