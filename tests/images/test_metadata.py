@@ -136,6 +136,7 @@ def profile_of(space: bytes) -> bytes:
     ("mode", "profile", "kept"),
     [("RGB", PROFILE, True), ("L", PROFILE, True), ("L", profile_of(b"GRAY"), False), ("RGB", b"x" * 300, False),
      ("CMYK", profile_of(b"CMYK"), False), ("CMYK", PROFILE, False), ("RGB", PROFILE[:50], False)],
+    ids=["rgb", "grey photo", "grey", "no profile", "cmyk", "cmyk photo", "cut short"],  # PROFILE holds the time of day
 )  # fmt: skip
 def test_only_a_profile_of_rgb_is_kept(tmp_path, mode, profile, kept):
     Image.new(mode, (8, 8)).save(tmp_path / "a.jpg", icc_profile=profile)
