@@ -243,10 +243,14 @@ def test_shards_pack_and_stylize_reach_their_rooms(tmp_path, capsys):
     assert "no-such-model" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_waiting_threads_give_way_unless_the_user_chose_otherwise(monkeypatch, chosen, expected):
-    monkeypatch.setenv("OMP_WAIT_POLICY", chosen or "")
-    if chosen is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY")
+@pytest.mark.parametrize(("chosen", "spins"), [({}, "6000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, None),
+                                               ({"GOMP_SPINCOUNT": "0"}, "0")])  # fmt: skip
+def test_waiting_threads_spin_for_a_moment_unless_the_user_chose_otherwise(monkeypatch, chosen, spins):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
     cli.main([])
-    assert os.environ["OMP_WAIT_POLICY"] == expected
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
+    assert os.environ.get("OMP_WAIT_POLICY") == chosen.get("OMP_WAIT_POLICY")

@@ -1,9 +1,8 @@
-"""devices.py: the precision that is chosen for a device, and that a run remembers it."""
+"""devices.py: the precision that is chosen for a device."""
 
 import pytest
 import torch
 
-from brushnet import build, config
 from brushnet.devices import pick_precision, sent
 
 
@@ -21,13 +20,6 @@ def test_a_gpu_computes_in_bf16_where_it_need_not_be_emulated(monkeypatch, accel
     for native, expected in [(True, "bf16-mixed"), (False, "32-true")]:
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation, native=native: native)
         assert pick_precision("auto", accelerator) == expected
-
-
-def test_a_run_remembers_what_was_chosen(monkeypatch, tmp_path):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    cfg = config.compose(["trainer.precision=auto", "trainer.accelerator=cpu"])
-    assert build.build_options(cfg, tmp_path).precision == "bf16-mixed"
-    assert cfg.trainer.precision == "bf16-mixed"  # what is saved
 
 
 def test_what_is_sent_to_a_cpu_is_not_copied():

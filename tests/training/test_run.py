@@ -257,6 +257,13 @@ def test_bf16_trains_with_finite_losses(train):
     assert all(float(row["train/loss"]) < 1e4 for row in metrics(run) if row["train/loss"])
 
 
+@pytest.mark.parametrize(("unit", "chosen"), [("amx_bf16", "bf16-mixed"), ("avx2", "32-true")])
+def test_a_run_remembers_the_precision_that_was_chosen(train, monkeypatch, unit, chosen):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {unit: True})
+    run = train("trainer.precision=auto", "trainer.max_steps=1", *AT_THE_END)
+    assert f"precision: {chosen}" in (run / "config.yaml").read_text()  # or a resume elsewhere chooses anew
+
+
 def test_broken_photos_are_counted_in_the_metrics(train, photos_dir, caplog):
     (photos_dir / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
     with caplog.at_level(logging.WARNING):
