@@ -55,7 +55,8 @@ def test_all_of_it_as_json_and_the_same_in_a_file(tiny, folder, capsys):  # noqa
     assert training["ratio"] == pytest.approx(training["images_s"] / training["reference"]["images_s"])
     assert {"options", "net", "lossnet", "crop_px", "precision", "workers", "parts_ms", "data_share"} <= training.keys()
     roof = training["roofline"]
-    assert roof["images_s"] >= roof["images_s_by_layer"] > 0
+    # The same where operations bound every layer, but for how a sum is rounded.
+    assert roof["images_s"] * (1 + 1e-9) >= roof["images_s_by_layer"] > 0
     assert training["roofline_share"] == pytest.approx(training["images_s"] / roof["images_s"], rel=1e-3)
 
     assert {row["network"] for row in found["inference"]} == {"reference", *groups(conf_dir())["net"]}
