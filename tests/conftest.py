@@ -1,11 +1,14 @@
 """Small things to train with: a loss network of three convolutions, a painting with clear strokes, photos."""
 
 import gc
+import importlib.util
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -18,7 +21,8 @@ from brushnet.strokes import Painting
 # Else hypothesis makes a folder of its own in the repository.
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "brushnet-hypothesis"))
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 def pytest_collection_finish() -> None:
@@ -41,6 +45,17 @@ def _logging_as_before() -> Iterator[None]:
         if handler not in handlers:
             handler.close()
     root.handlers[:], root.level = handlers, level
+
+
+def load_script(name: str) -> ModuleType:
+    """scripts/NAME.py as a module, a new one each time."""
+    path = ROOT / "scripts" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{path.stem}_script", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for it there
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,14 @@
 """scripts/compare_targets.py from the command line to the table, with a loss network of three convolutions."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from brushnet.config import Config
-
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "compare_targets.py"
+from tests.conftest import load_script
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("compare_targets_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("compare_targets")
 
 
 def test_a_row_for_each_scale_and_crops_are_further_off_than_banks(script, painting_file, lossnet_file, capsys):

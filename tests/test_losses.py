@@ -3,6 +3,7 @@ import torch
 
 from brushnet import images, samples
 from brushnet.losses import (
+    PAINTED_SHARE,
     Statistics,
     StyleTarget,
     content_distance,
@@ -108,13 +109,20 @@ def test_a_pattern_that_changes_its_sign_from_place_to_place_is_found():
     assert float(grid_pattern((mesh * sign).expand(1, 3, -1, -1))) > 0.5
 
 
-def test_gradients_edges_and_other_periods_are_no_pattern():
+def test_gradients_and_other_periods_hardly_repeat_and_edges_alternate_by_a_sixteenth():
     ramp = torch.linspace(0, 1, 128)
     stripes = (torch.arange(128) % 10 < 5).float().expand(128, 128)
     pictures = torch.stack([ramp.expand(128, 128), (ramp > 0.3).float().expand(128, 128), stripes])
     found = grid_pattern(pictures[:, None].expand(-1, 3, -1, -1))
-    assert (found < 0.3).all(), found
+    edges = (1 + 9 + 9 + 1) / 64 - PAINTED_SHARE  # a single difference under (1, -3, 3, -1) / 8
+    assert (found - torch.tensor([0, edges, edges]) < 0.25).all(), found
     assert float(grid_pattern(torch.full((1, 3, 64, 64), 0.5))) == 0
+
+
+def test_white_noise_alternates_as_its_differences_say():
+    noise = torch.rand(1, 3, 512, 512, generator=torch.Generator().manual_seed(0))
+    alternates, repeats = (1 + 16 + 36 + 16 + 1) / 64 / 2, 1 / 64  # of 64 cells a window has
+    assert float(grid_pattern(noise)) == pytest.approx(alternates - PAINTED_SHARE + repeats, abs=0.005)
 
 
 @pytest.mark.parametrize("name", ["cat", "grass", "astronaut"])

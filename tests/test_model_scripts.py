@@ -1,8 +1,6 @@
 """scripts/score_models.py, bench_lossnet.py and embed_model.py from the command line, with untrained small models."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,15 +8,7 @@ import brushnet
 from brushnet import models, seeds
 from brushnet.models import ModelMeta
 from brushnet.nets import ResidualTransformer
-
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"{name}_script", SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.conftest import load_script
 
 
 @pytest.fixture
@@ -34,7 +24,7 @@ def model_file(tmp_path):
 def test_models_are_scored_by_the_network_given_and_relative_to_the_first(
     model_file, painting_file, photos_dir, lossnet_file, capsys
 ):
-    script = load("score_models")
+    script = load_script("score_models")
     files = ["--style", str(painting_file), "--content", str(photos_dir), "--weights", str(lossnet_file)]
     arguments = [str(model_file), str(model_file.parent), *files, "--photos", "2"]
     assert script.main([*arguments, "--json"]) == 0
@@ -48,19 +38,19 @@ def test_models_are_scored_by_the_network_given_and_relative_to_the_first(
 
 def test_a_missing_model_to_score_is_named_in_one_line(tmp_path, painting_file, photos_dir, lossnet_file, capsys):
     files = ["--style", str(painting_file), "--content", str(photos_dir), "--weights", str(lossnet_file)]
-    assert load("score_models").main([str(tmp_path / "none.safetensors"), *files]) == 2
+    assert load_script("score_models").main([str(tmp_path / "none.safetensors"), *files]) == 2
     assert "none.safetensors: no such model file" in capsys.readouterr().err
 
 
 def test_no_photo_to_score_on_is_an_error(model_file, tmp_path, painting_file, lossnet_file, capsys):
     (tmp_path / "empty").mkdir()
     files = ["--style", str(painting_file), "--content", str(tmp_path / "empty"), "--weights", str(lossnet_file)]
-    assert load("score_models").main([str(model_file), *files]) == 2
+    assert load_script("score_models").main([str(model_file), *files]) == 2
     assert "at least one photo is needed" in capsys.readouterr().err
 
 
 def test_the_bench_gives_both_ratios(lossnet_file, capsys, monkeypatch):
-    script = load("bench_lossnet")
+    script = load_script("bench_lossnet")
     monkeypatch.setattr(script, "WARM_UP", 1)
     monkeypatch.setattr(script, "REPEATS", 1)
     assert script.main([str(lossnet_file), "--other", str(lossnet_file)]) == 2  # one network is no comparison
@@ -80,7 +70,7 @@ def control_file(tmp_path):
 
 def test_an_embedded_model_keeps_its_network_and_gains_figures(model_file, control_file, tmp_path, capsys):
     arguments = [str(model_file), "starry-night", "--painting", "Van Gogh, 1889", "--control", str(control_file)]
-    assert load("embed_model").main([*arguments, "--out", str(tmp_path / "models")]) == 0
+    assert load_script("embed_model").main([*arguments, "--out", str(tmp_path / "models")]) == 0
     shipped = brushnet.load(tmp_path / "models" / "starry-night.safetensors")
     assert shipped.meta.training == {
         "steps": 3,
@@ -95,13 +85,13 @@ def test_an_embedded_model_keeps_its_network_and_gains_figures(model_file, contr
 def test_figures_that_are_none_are_refused(model_file, tmp_path, capsys):
     (tmp_path / "other.json").write_text("{}")
     arguments = [str(model_file), "x", "--painting", "p", "--control", str(tmp_path / "other.json")]
-    assert load("embed_model").main([*arguments, "--out", str(tmp_path / "models")]) == 2
+    assert load_script("embed_model").main([*arguments, "--out", str(tmp_path / "models")]) == 2
     assert "other.json is no control.json of brushnet evaluate" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
 
 
 def test_what_is_too_large_to_ship_leaves_what_was_there(model_file, control_file, tmp_path, capsys, monkeypatch):
-    script = load("embed_model")
+    script = load_script("embed_model")
     arguments = [str(model_file), "big", "--painting", "p", "--control", str(control_file)]
     assert script.main([*arguments, "--out", str(tmp_path / "models")]) == 0
     monkeypatch.setattr(script, "LARGEST_BYTES", 100)
@@ -113,6 +103,6 @@ def test_what_is_too_large_to_ship_leaves_what_was_there(model_file, control_fil
 @pytest.mark.parametrize("name", ["../x", "a/b", "Big", "", "a b"])
 def test_a_name_that_nobody_could_type_is_refused(model_file, control_file, tmp_path, capsys, name):
     arguments = [str(model_file), name, "--painting", "p", "--control", str(control_file)]
-    assert load("embed_model").main([*arguments, "--out", str(tmp_path / "models")]) == 2
+    assert load_script("embed_model").main([*arguments, "--out", str(tmp_path / "models")]) == 2
     assert f"NAME must be of small letters, digits and -, got {name}" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()

@@ -1,11 +1,9 @@
 """scripts/bench/gpu.py: the GPU half of the table, tried without a GPU."""
 
 import argparse
-import importlib.util
 import json
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -13,16 +11,12 @@ from brushnet.commands import bench, bench_loss
 from brushnet.commands.bench_parts import Request, composed
 from brushnet.commands.parser import Parser
 from brushnet.config.folder import conf_dir, groups
-
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench" / "gpu.py"
+from tests.conftest import load_script
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("gpu_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("bench/gpu")
 
 
 def asked(**given):

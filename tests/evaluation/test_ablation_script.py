@@ -1,7 +1,6 @@
 """scripts/ablation.py from the command line, on run folders with untrained small models."""
 
 import csv
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,18 +8,15 @@ import pytest
 
 from brushnet import config, models
 from brushnet.config import saved
+from tests.conftest import load_script
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "ablation.py"
 BASE = ["lossnet=compact", "style.files=[painting.png]", "style.reference_px=100"]
 MIXED, FIXED = ["stroke.mode=mixed", "stroke.max=2"], ["stroke.mode=fixed", "stroke.min=2", "stroke.max=2"]
 
 
 @pytest.fixture
 def script():
-    spec = importlib.util.spec_from_file_location("ablation_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("ablation")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The benchmark of the width meter, and scripts/calibrate_meter.py from the command line to the table."""
 
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -15,16 +14,12 @@ from brushnet.measure.calibration import Row, calibrate_width, known_pictures, s
 from brushnet.measure.matched_calibration import calibrate_matched
 from brushnet.measure.painter import noise_photo, paint
 from brushnet.strokes import Painting
-
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "calibrate_meter.py"
+from tests.conftest import load_script
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("calibrate_meter_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("calibrate_meter")
 
 
 @pytest.fixture

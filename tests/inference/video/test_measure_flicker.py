@@ -1,25 +1,16 @@
 """`scripts/measure_flicker.py`: that it measures flicker, and nothing else."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
 from brushnet import images
 from brushnet.errors import BrushnetError
-
-SCRIPT = Path(__file__).parents[3] / "scripts" / "measure_flicker.py"
+from tests.conftest import load_script
 
 
 @pytest.fixture
 def script():
-    spec = importlib.util.spec_from_file_location("measure_flicker", SCRIPT)
-    module = sys.modules["measure_flicker"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["measure_flicker"]
+    return load_script("measure_flicker")
 
 
 @pytest.fixture
