@@ -20,7 +20,7 @@ from brushnet.errors import UserError
 from brushnet.model_file import read, save
 from brushnet.model_location import locate
 from brushnet.model_meta import ModelMeta
-from brushnet.nets import ResidualTransformer
+from brushnet.nets import Replays, ResidualTransformer
 from brushnet.stroke_map import check_aspect, fit_map
 from brushnet.style_mix import Style, style_index, style_weights
 
@@ -48,11 +48,13 @@ def load(path_or_name: str | Path, *, device: str = "auto") -> "StyleModel":
 class StyleModel:
     """A network with the stroke range it was trained for. Call it: `model(photo_B3HW, stroke=1.0)`.
 
-    Calls change nothing, so that any number of threads may share a model; `to` and `compile` come before them.
+    Calls change nothing, so that any number of threads may share a model; `to` and `compile` come before them. Of a
+    compiled one on a CUDA device threads take turns.
     """
 
     def __init__(self, net: ResidualTransformer, meta: ModelMeta):
         self.net, self.meta = net, meta
+        self.replays: Replays | None = None  # of a compiled model
 
     @property
     def stroke_range(self) -> tuple[float, float]:
@@ -107,7 +109,8 @@ class StyleModel:
             # On the CPU: the network reads them, and would have to wait for a GPU.
             log2_map = fit_map(log2_stroke.cpu(), (photo.shape[2], photo.shape[3]))
             weights_1K = torch.tensor([style_weights(style, self.style_names)])
-            painted = self.net(photo, log2_map, weights_1K)
+            paint = self.replays if self.replays and self.device.type == "cuda" else self.net
+            painted = paint(photo, log2_map, weights_1K)
         return painted.float().clamp(0, 1)
 
     def paint_all(
@@ -138,9 +141,12 @@ class StyleModel:
     def compile(self, **options: Any) -> "StyleModel":
         """Compiles what computes, by torch.compile with these options. The first call then takes up to a minute.
 
-        Returns itself. Sizes may vary: torch compiles once more, for any size, when it sees a second one.
+        Returns itself. Sizes may vary: torch compiles once more, for any size, when it sees a second one. On a CUDA
+        device what is painted again at the same size and stroke is recorded and replayed, which leaves the host next
+        to nothing to do: the second call of each takes a moment longer, and weights must not change any more.
         """
         self.net.compile(**options)
+        self.replays = Replays(self.net)
         return self
 
     def fit_stroke(self, stroke: Stroke, *, strict: bool = False) -> float | Tensor:

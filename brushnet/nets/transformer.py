@@ -135,21 +135,38 @@ class ResidualTransformer(nn.Module):
         for part in (self._encode, self._blocks, self._decode):
             setattr(self, part.__name__, torch.compile(part, *args, **kwargs))
 
+    def affines(self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor, device: torch.device) -> list[Affine]:
+        """Scale and shift of each norm layer, on `device`. A condition on the CPU needs no waiting for a GPU."""
+        return self.condition(sent(log2_stroke_B1hw, device), style_weights_BK)
+
+    def paint_with_affines(
+        self,
+        photo_B3HW: Tensor,
+        log2_stroke_B1hw: Tensor,
+        style_weights_BK: Tensor,
+        affines: list[Affine],
+        *,
+        moments: Sequence[Known] | None = None,
+    ) -> Normed:
+        """As `paint_with_moments`, given what `affines` makes of the condition."""
+        height, width = photo_B3HW.shape[-2:]
+        head, trunk, tail = self._split(affines)
+        known = self._split(list(moments)) if moments is not None else (None, None, None)
+        feats, in_head = self._encode(_pad_to_stride(photo_B3HW), head, known[0])
+        if self.trunk == "plain":
+            feats, in_trunk = self._at_zoom(feats, 0.0, trunk, known[1])
+        else:
+            feats, in_trunk = self._scaled_trunk(feats, log2_stroke_B1hw, style_weights_BK, trunk, known[1])
+        painting, in_tail = self._decode(feats, tail, known[2])
+        return painting[..., :height, :width], [*in_head, *in_trunk, *in_tail]
+
     def _paint(
         self, photo: Tensor, log2_stroke: Tensor, style_weights: Tensor, moments: Sequence[Known] | None
     ) -> Normed:
         """The painting, and the moments that it was normalised by."""
-        height, width = photo.shape[-2:]
         # A condition on the CPU stays there for `brushes`, which reads it: a GPU would have to be waited for.
-        head, trunk, tail = self._split(self.condition(sent(log2_stroke, photo.device), style_weights))
-        known = self._split(list(moments)) if moments is not None else (None, None, None)
-        feats, in_head = self._encode(_pad_to_stride(photo), head, known[0])
-        if self.trunk == "plain":
-            feats, in_trunk = self._at_zoom(feats, 0.0, trunk, known[1])
-        else:
-            feats, in_trunk = self._scaled_trunk(feats, log2_stroke, style_weights, trunk, known[1])
-        painting, in_tail = self._decode(feats, tail, known[2])
-        return painting[..., :height, :width], [*in_head, *in_trunk, *in_tail]
+        affines = self.affines(log2_stroke, style_weights, photo.device)
+        return self.paint_with_affines(photo, log2_stroke, style_weights, affines, moments=moments)
 
     def _split(self, of_norms: list[T]) -> tuple[list[T], list[T], list[T]]:
         """What belongs to the norm layers before, in and after the trunk."""

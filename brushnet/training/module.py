@@ -20,11 +20,11 @@ from brushnet.strokes import Painting, StrokeRange
 from brushnet.training.ahead import StepsAhead
 from brushnet.training.averaging import AveragedNet
 from brushnet.training.collapse import CollapseWatch
-from brushnet.training.compiling import compile_net
+from brushnet.training.compiling import compile_step
 from brushnet.training.faults import Fault, skip_step
 from brushnet.training.loops import loops_after
 from brushnet.training.nearest import start_at_nearest
-from brushnet.training.objective import loss_terms
+from brushnet.training.objective import loss_terms, observe
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.spectrum import SpectrumTarget
 from brushnet.training.spikes import GradientSpikes
@@ -86,7 +86,7 @@ class StyleTraining(pl.LightningModule):
         self.gradient_clip, self.max_bad_steps = gradient_clip, max_bad_steps
         self.total_steps = total_steps  # a time budget lowers it once, early on (see TimeBudget)
         self.describe = describe
-        self.compiled = compiled
+        self.compiled, self.observe = compiled, observe
         self.batches_done = 0
         self.bad_steps = 0
         self.bad_steps_in_a_row = 0
@@ -104,9 +104,6 @@ class StyleTraining(pl.LightningModule):
         self.fit_started, self.trained_on = time.perf_counter(), str(self.device)
         self.ahead = StepsAhead(self) if self._runs_ahead() else None
         self.lossnet.to(self.device, memory_format=self.memory_format)
-        if self.compiled:
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-            compile_net(self, batch_size=data.batch_size)
         self.bank = StyleBank(
             self.paintings,
             self.lossnet,
@@ -119,6 +116,9 @@ class StyleTraining(pl.LightningModule):
             self.spectrum = SpectrumTarget(
                 self.paintings, self.stroke, step_octaves=self.bank_step_octaves, device=self.device
             )
+        if self.compiled:
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            compile_step(self, batch_size=data.batch_size)
         self.collapse = CollapseWatch(self.paintings, learning_rate=self.learning_rate)
         self.crops = CropTargets(
             self.bank, self.paintings, self.lossnet, self.spec, crop_px=self.crop_px, seed=self.seed
@@ -180,6 +180,13 @@ class StyleTraining(pl.LightningModule):
             skip_step(self, batch, step=self.global_step + 1, loss=float(loss.detach()), norm=float(norm))
         self.batches_done += 1
 
+    def loss_at(self, photo_B3HW: Tensor, log2_stroke_B: Tensor, style_B: Tensor) -> Tensor:
+        """The loss of a step with these photos in [0, 1] at these scales."""
+        assert self.bank is not None
+        drawn = Drawn(photo_B3HW, log2_stroke_B, style_B, self.bank.target(log2_stroke_B, style_B))
+        painting = self.paint(photo_B3HW, log2_stroke_B, style_B, net=self.net)
+        return torch.stack([term.mean() for term in self.terms(painting, drawn).values()]).sum()
+
     def draw(self, batch: dict[str, Tensor]) -> Drawn:
         """What a batch is to become: a pure function of the seed and its sample indices."""
         indices_B = batch["index"].cpu()
@@ -195,7 +202,15 @@ class StyleTraining(pl.LightningModule):
     def terms(self, painting: Tensor, drawn: Drawn) -> dict[str, Tensor]:
         """All that is minimised, each (B,)."""
         photo, log2_stroke_B, style_B, targets = drawn
-        terms = loss_terms(painting, photo, targets, lossnet=self.lossnet, spec=self.spec, log2_stroke_B=log2_stroke_B)
+        terms = loss_terms(
+            painting,
+            photo,
+            targets,
+            lossnet=self.lossnet,
+            spec=self.spec,
+            log2_stroke_B=log2_stroke_B,
+            observe=self.observe,
+        )
         if self.spec.spectrum_weight:
             terms["spectrum"] = self.spec.spectrum_weight * self.spectrum.distance(painting, log2_stroke_B, style_B)
         return terms

@@ -1,6 +1,8 @@
 """The loss of a painting against its photo and its style target, as named terms that sum to it."""
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from brushnet.devices import sent
 from brushnet.losses import (
     Key,
     LossSpec,
+    Statistics,
     StyleTarget,
     content_distance,
     grid_pattern,
@@ -23,6 +26,27 @@ SMALLEST_CONTENT_PX = 16  # a coarser level has no layout left to compare
 FINEST_CONTENT_LEVEL = 1  # at full resolution the photo pins the finest strokes down
 
 
+class Observed(NamedTuple):
+    """What is compared of a picture, by layer: statistics (B, ...), and features (B, C, H / 2**stage, W / 2**stage)."""
+
+    statistics: dict[str, Statistics]
+    feats: dict[str, Tensor]
+
+
+def observe(
+    picture_B3HW: Tensor,
+    lossnet: LossNetwork,
+    style_layers: tuple[str, ...],
+    content_layers: tuple[str, ...],
+    kind: str,
+) -> Observed:
+    """A picture in [0, 1] as the loss network sees it; `kind` as in `losses.statistics`. What is worth compiling."""
+    layers = dict.fromkeys([*style_layers, *content_layers])
+    feats = lossnet.features(picture_B3HW, layers) if layers else {}
+    found = {layer: statistics(feats[layer], kind=kind) for layer in style_layers}
+    return Observed(found, {layer: feats[layer] for layer in content_layers})
+
+
 def loss_terms(
     painting_B3HW: Tensor,
     photo_B3HW: Tensor,
@@ -31,6 +55,7 @@ def loss_terms(
     lossnet: LossNetwork,
     spec: LossSpec,
     log2_stroke_B: Tensor | None = None,
+    observe: Callable[..., Observed] = observe,
 ) -> dict[str, Tensor]:
     """Weighted terms, each (B,): `content`, `style/LAYER` (summed over the pyramid), `tv` and `grid`.
 
@@ -39,6 +64,7 @@ def loss_terms(
 
     The painting goes through the loss network once a pyramid level, for style and content together. The photo goes
     through by itself, without gradient: in one batch with the painting it would double the cost of the backward pass.
+    `observe` may be the compiled one.
     """
     content = painting_B3HW.new_zeros(len(painting_B3HW))
     style: dict[str, Tensor] = {}
@@ -47,18 +73,17 @@ def loss_terms(
     pictures = zip(pyramid(painting_B3HW, levels), pyramid(photo_B3HW, levels), strict=True)
     for level, (picture, photo) in enumerate(pictures):
         share_B = (1 - (content_levels_B - level).abs()).clamp_min(0)
-        style_layers = spec.style_layers if level < spec.pyramid_levels else {}
-        content_layers = spec.content_layers if share_B.any() else {}
-        layers = list(dict.fromkeys([*style_layers, *content_layers]))
-        feats = lossnet.features(picture, layers) if layers else {}
-        for layer, weight in style_layers.items():
-            found = statistics(feats[layer], kind=spec.statistic)
-            distance = style_distance(found, targets[level, layer], mean_weight=spec.mean_weight)
-            style[f"style/{layer}"] = style.get(f"style/{layer}", 0.0) + spec.style_weight * weight * distance
+        style_layers = tuple(spec.style_layers) if level < spec.pyramid_levels else ()
+        content_layers = tuple(spec.content_layers) if share_B.any() else ()
+        found, feats = observe(picture, lossnet, style_layers, content_layers, spec.statistic)
+        for layer in style_layers:
+            distance = style_distance(found[layer], targets[level, layer], mean_weight=spec.mean_weight)
+            weight = spec.style_weight * spec.style_layers[layer]
+            style[f"style/{layer}"] = style.get(f"style/{layer}", 0.0) + weight * distance
         if content_layers:
             with torch.no_grad():
-                wanted = lossnet.features(photo, content_layers)
-            for layer, weight in content_layers.items():
+                wanted = observe(photo, lossnet, (), content_layers, spec.statistic).feats
+            for layer, weight in spec.content_layers.items():
                 distance = sent(share_B, content.device) * content_distance(feats[layer], wanted[layer])
                 content = content + spec.content_weight * weight * distance
     terms = {"content": content, **style, "tv": spec.tv_weight * tv(painting_B3HW)}

@@ -18,7 +18,7 @@ def test_a_network_that_is_compiled_trains_the_same_and_tells_how_long_that_took
     monkeypatch.setattr(torch, "compile", eager)
     with caplog.at_level(logging.INFO):
         compiled = train(*QUICK)
-    assert re.search(r"compiling the network.*\n.*trainer\.compile: \d+ graphs compiled in \d+ s", caplog.text)
+    assert re.search(r"compiling a step.*\n.*trainer\.compile: \d+ graphs compiled in \d+ s", caplog.text)
     losses = [brushnet.load(run).meta.training["losses"]["val/loss"] for run in (plain, compiled)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
@@ -30,7 +30,7 @@ def test_a_network_that_cannot_be_compiled_is_trained_all_the_same(train, monkey
     monkeypatch.setattr(torch, "compile", lambda part, *args, **kwargs: no_compiler)
     run = train(*QUICK)
     said = (
-        "the network cannot be compiled here, going on without: RuntimeError: No working C++ compiler found in ['g++']"
+        "the step cannot be compiled here, going on without: RuntimeError: No working C++ compiler found in ['g++']"
     )
     assert f"trainer.compile: {said}\n" in caplog.text
     assert brushnet.load(run).meta.training["steps"] == 3
