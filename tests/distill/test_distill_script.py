@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from brushnet.lossnet import load_lossnet
-from tests.conftest import vgg_state
+from tests.conftest import load_script, vgg_state
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "distill_lossnet.py"
 
@@ -36,6 +36,22 @@ def distill(*arguments):
         [sys.executable, str(SCRIPT), *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env=environment,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def script():
+    return load_script("distill_lossnet")
+
+
+@pytest.fixture
+def refused(script, capsys):
+    """refused(*arguments) -> what is said; in this process: another takes seconds to import torch."""
+
+    def refused(*arguments):
+        assert script.main(list(arguments)) == 2
+        return capsys.readouterr().err
+
+    return refused
 
 
 def finish(process, code=0):
@@ -76,21 +92,21 @@ def test_a_killed_distillation_goes_on_to_the_weights_of_an_unbroken_one(command
         (["--device", "abacus"], "--device abacus"),
     ],
 )
-def test_a_wrong_option_is_answered_in_one_line_and_nothing_is_written(command, tmp_path, changed, message):
-    _, err = finish(distill(*command, "--out", str(tmp_path / "out" / "mine.safetensors"), *changed), code=2)
+def test_a_wrong_option_is_answered_in_one_line_and_nothing_is_written(command, tmp_path, refused, changed, message):
+    err = refused(*command, "--out", str(tmp_path / "out" / "mine.safetensors"), *changed)
     assert err.splitlines()[-1].startswith("distill_lossnet: error: ")
     assert message in err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 
 def test_the_student_is_a_safetensors(command, tmp_path):
-    _, err = finish(distill(*command, "--out", str(tmp_path / "mine.pth")), code=2)
+    _, err = finish(distill(*command, "--out", str(tmp_path / "mine.pth")), code=2)  # a process's own exit code
     assert f"--out must end in .safetensors, got {tmp_path}/mine.pth" in err
 
 
 @pytest.mark.parametrize("teacher", ["auto", "compact", "nowhere.pth"])
-def test_only_a_file_can_teach(command, tmp_path, teacher):
-    _, err = finish(distill(teacher, *command[1:], "--out", str(tmp_path / "out" / "mine.safetensors")), code=2)
+def test_only_a_file_can_teach(command, tmp_path, refused, teacher):
+    err = refused(teacher, *command[1:], "--out", str(tmp_path / "out" / "mine.safetensors"))
     assert f"TEACHER {teacher} does not exist; give a weight file of a VGG" in err
 
 

@@ -82,7 +82,9 @@ def test_a_folder_that_is_not_there_is_refused_in_one_line(script, capsys, tmp_p
     assert capsys.readouterr().err.startswith("calibrate_meter: error: folder not found: ")
 
 
-def test_every_kind_of_known_scale_is_measured_and_summed_up() -> None:
+def test_every_kind_of_known_scale_is_measured_and_summed_up(monkeypatch) -> None:
+    monkeypatch.setattr(matched_calibration, "PAINTED_PX", 200)  # of 640: each kind is there, none is judged but one
+    monkeypatch.setattr(matched_calibration, "PHOTO_PX", 120)
     painted = images.to_uint8(paint(noise_photo(140, 170), stroke_px=9)[0])
     photos = [noise_photo(60, 80, seed=seed) for seed in (1, 2)]
     seen = []
