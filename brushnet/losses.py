@@ -6,6 +6,7 @@ network, layer, stroke scale and picture size.
 Shape letters: B batch, C channels, H W feature size, N positions (H * W).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 GRID_PX, GRID_WINDOW_PX = 8, 64  # the network's grids are of 2, 4 and 8 px
 PAINTED_SHARE = 0.25  # of differences that alternate: 0.16 to 0.27 in photos, 0.21 to 0.24 in a painting at any scale
+MOST_PIECES = 16
 CONTENT_ENERGY_FLOOR = 1e-2  # a photo without any content (fog, a wall) must not get an infinite weight
 
 
@@ -71,14 +73,32 @@ def gram(feats_BCHW: Tensor) -> Tensor:
     Divided by H*W and not by C*H*W as in Johnson et al. (2016, eq. 3): energies are compared as ratios,
     where C cancels.
     """
+    if feats_BCHW.device.type == "cuda":
+        return _second_moments(_positions(feats_BCHW))
     feats_BCN = feats_BCHW.flatten(2).float()
     return feats_BCN @ feats_BCN.mT / feats_BCN.shape[-1]
 
 
 def covariance(feats_BCHW: Tensor) -> Tensor:
     """Gram matrix of the centred features of each sample. Returns (B, C, C), float32."""
+    if feats_BCHW.device.type == "cuda":
+        feats_BNC = _positions(feats_BCHW)
+        return _second_moments(feats_BNC - feats_BNC.mean(dim=1, keepdim=True))
     feats_BCN = feats_BCHW.flatten(2).float()
     return gram((feats_BCN - feats_BCN.mean(dim=-1, keepdim=True))[..., None])
+
+
+def _positions(feats_BCHW: Tensor) -> Tensor:
+    """(B, N, C), float32: as they lie in memory where channels are last."""
+    return feats_BCHW.permute(0, 2, 3, 1).float().flatten(1, 2)
+
+
+def _second_moments(feats_BNC: Tensor) -> Tensor:
+    """(B, C, C), for GPUs: summed in pieces of the positions, or a small matrix keeps a few of their units busy."""
+    batch, positions, channels = feats_BNC.shape
+    pieces = math.gcd(positions, MOST_PIECES)
+    feats_PnC = feats_BNC.reshape(batch * pieces, positions // pieces, channels)
+    return (feats_PnC.mT @ feats_PnC).unflatten(0, (batch, pieces)).sum(dim=1) / positions
 
 
 def statistics(feats_BCHW: Tensor, *, kind: str) -> Statistics:

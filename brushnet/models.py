@@ -48,13 +48,13 @@ def load(path_or_name: str | Path, *, device: str = "auto") -> "StyleModel":
 class StyleModel:
     """A network with the stroke range it was trained for. Call it: `model(photo_B3HW, stroke=1.0)`.
 
-    Calls change nothing, so that any number of threads may share a model; `to` and `compile` come before them. Of a
-    compiled one on a CUDA device threads take turns.
+    Calls change nothing, so that any number of threads may share a model, who take turns where it replays; `to`,
+    `compile` and `replay` come before them.
     """
 
     def __init__(self, net: ResidualTransformer, meta: ModelMeta):
         self.net, self.meta = net, meta
-        self.replays: Replays | None = None  # of a compiled model
+        self.replays: Replays | None = None
 
     @property
     def stroke_range(self) -> tuple[float, float]:
@@ -142,10 +142,17 @@ class StyleModel:
         """Compiles what computes, by torch.compile with these options. The first call then takes up to a minute.
 
         Returns itself. Sizes may vary: torch compiles once more, for any size, when it sees a second one. On a CUDA
-        device what is painted again at the same size and stroke is recorded and replayed, which leaves the host next
-        to nothing to do: the second call of each takes a moment longer, and weights must not change any more.
+        device the compiled model is replayed, too.
         """
         self.net.compile(**options)
+        return self.replay()
+
+    def replay(self) -> "StyleModel":
+        """On a CUDA device, records what is painted a second time at a size and stroke, and replays it from then on.
+
+        That leaves the host next to nothing to do. Weights must not change any more; the last four sizes and strokes
+        are kept, each with the memory of a painting. Returns itself.
+        """
         self.replays = Replays(self.net)
         return self
 

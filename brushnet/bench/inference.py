@@ -31,13 +31,13 @@ class Variant:
     network: str
     stroke: float | None
     arithmetic: str  # float32 or bfloat16
-    compiled: bool
+    way: str  # plain, replayed (a GPU's) or compiled, which a GPU replays, too
     paint: Paint
 
     @property
     def label(self) -> str:
         parts = [self.network, f"s={self.stroke:g}" if self.stroke is not None else ""]
-        parts += ["bf16" if self.arithmetic == "bfloat16" else "", "compiled" if self.compiled else ""]
+        parts += ["bf16" if self.arithmetic == "bfloat16" else "", self.way if self.way != "plain" else ""]
         return " ".join(part for part in parts if part)
 
 
@@ -46,14 +46,15 @@ def variants(
 ) -> list[Variant]:
     """The reference's network in float32 as torch runs it, then each of ours in every way that is asked for."""
     reference = reference_module().TransformerNet().to(device).eval()
-    found = [Variant(REFERENCE, None, "float32", False, partial(_paint_reference, reference))]
+    ways = ["plain", *(["replayed"] if device.type == "cuda" else []), *(["compiled"] if compiled else [])]
+    found = [Variant(REFERENCE, None, "float32", "plain", partial(_paint_reference, reference))]
     for name, net in networks.items():
         for kind in arithmetics:
-            for compile_it in (False, True) if compiled else (False,):
-                model = model_of(net, device, arithmetic=kind, compiled=compile_it)
+            for way in ways:
+                model = model_of(net, device, arithmetic=kind, way=way)
                 for stroke in STROKES if net.trunk == "scaled" else (None,):
                     paint = partial(_paint, model, stroke=stroke or 1.0, arithmetic=kind)
-                    found.append(Variant(name, stroke, kind, compile_it, paint))
+                    found.append(Variant(name, stroke, kind, way, paint))
     return found
 
 
@@ -98,8 +99,9 @@ def _measure(
     with torch.no_grad():
         peaks = {}
         for each in compared:
-            if each.compiled:
-                each.paint(photo)  # or it would be the compiler's memory
+            if each.way != "plain":
+                for _ in range(2):  # or it would be the compiler's memory; the second one is recorded
+                    each.paint(photo)
             peaks[each.label] = peak_bytes(partial(each.paint, photo), clock.device)
         # The calls that memory was looked at in have warmed up already.
         runs = {each.label: partial(each.paint, photo) for each in compared}
@@ -115,7 +117,7 @@ def _row(
         "network": each.network,
         "stroke": each.stroke,
         "arithmetic": each.arithmetic,
-        "compiled": each.compiled,
+        "way": each.way,
         "height": size[0],
         "width": size[1],
         "ms": 1000 * statistics.median(mine),
@@ -125,12 +127,12 @@ def _row(
     }
 
 
-def model_of(net: ResidualTransformer, device: torch.device, *, arithmetic: str, compiled: bool) -> StyleModel:
+def model_of(net: ResidualTransformer, device: torch.device, *, arithmetic: str, way: str) -> StyleModel:
     """As `brushnet.load` gives it; bfloat16 is autocast."""
     meta = ModelMeta.of(net, stroke_mode="conditioned", stroke_min=min(STROKES), stroke_max=max(STROKES),
                         reference_px=256, style_names=["none"], training={})  # fmt: skip
     model = StyleModel(copy.deepcopy(net).eval(), meta).to(device)
-    return model.compile() if compiled else model
+    return {"plain": lambda: model, "replayed": model.replay, "compiled": model.compile}[way]()
 
 
 def _paint(model: StyleModel, photo: Tensor, *, stroke: float, arithmetic: str) -> Tensor:

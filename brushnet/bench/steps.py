@@ -15,7 +15,8 @@ class StepParts(Profiler):
 
     `data` is the wait for a batch and its way to the device, `network` the forward pass, `loss_network` the losses and
     the networks behind them, `optimiser` all from the end of the backward pass to that of the step (clipping, Adam,
-    averaging, logging), `rest` what is left: targets, callbacks, Lightning.
+    averaging, logging), `rest` what is left: targets, callbacks, Lightning. `waited` are the host's seconds for `data`
+    while `on` is false too: a device that is asked for nothing else meanwhile waits as long.
     """
 
     def __init__(self, clock: Clock):
@@ -26,9 +27,12 @@ class StepParts(Profiler):
     def start_over(self) -> None:
         self.seconds = dict.fromkeys(PARTS[:-1], 0.0)
         self._marks: dict[str, float] = {}
+        self.waited = 0.0
 
     def start(self, action_name: str) -> None:
         if not self.on:
+            if _is_data(action_name):
+                self.waited -= self.clock.now()
             return
         if _is_data(action_name):
             self._marks["data"] = self.clock()
@@ -38,6 +42,8 @@ class StepParts(Profiler):
 
     def stop(self, action_name: str) -> None:
         if not self.on:
+            if _is_data(action_name):
+                self.waited += self.clock.now()
             return
         if _is_data(action_name):
             self._add("data", self.clock(), since="data")

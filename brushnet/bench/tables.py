@@ -78,7 +78,7 @@ def _inference(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
                 f"{row['width']} x {row['height']}",
                 row["network"],
                 "-" if row["stroke"] is None else f"{row['stroke']:g}",
-                row["arithmetic"] + (", compiled" if row["compiled"] else ""),
+                row["arithmetic"] + ("" if row["way"] == "plain" else f", {row['way']}"),
                 f"{row['ms']:.1f} ms",
                 "-" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 1e6:.0f} MB",
                 f"{row['ratio']:.2f}",

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ class TrainingFigures:
     ours: list[Block]
     reference: list[Block]
     reference_batch: int
+    waited: list[float]  # seconds for data in each block of ours
     parts: list[dict[str, float]]
     work: Work
     reference_work: Work | None
@@ -45,13 +47,13 @@ class TrainingFigures:
     def to_dict(self) -> dict[str, Any]:
         ours = median_rate(self.ours, per_step=self.batch_size)
         parts = {name: statistics.median(each[name] for each in self.parts) for name in PARTS}
-        whole = sum(parts.values())
+        shares = [waited / seconds for waited, (_, seconds) in zip(self.waited, self.ours, strict=True)]
         found: dict[str, Any] = {
             "batch_size": self.batch_size,
             "images_s": ours,
             "step_ms": 1000 * self.batch_size / ours,
             "parts_ms": {name: 1000 * value for name, value in parts.items()},
-            "data_share": parts["data"] / whole,
+            "data_share": statistics.median(shares),
             "flops_per_image": round(self.work.flops),
             "bytes_per_image": round(self.work.bytes),
             "blocks": [[steps, seconds] for steps, seconds in self.ours],
@@ -101,7 +103,8 @@ def measure_training(
 class Blocks(pl.Callback):
     """Blocks of our steps, of the reference's, of matrix products, and of ours with a step's parts timed, in turn.
 
-    The last needs the device to be waited for at every part, so that its steps are no measure of speed on a GPU.
+    The last needs the device to be waited for at every part, and steps that are not replayed: no measure of speed on a
+    GPU.
     """
 
     def __init__(
@@ -119,6 +122,7 @@ class Blocks(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
         assert isinstance(module, StyleTraining)
+        self.module = module
         self.clock = Clock(trainer.strategy.root_device)
         self.parts = StepParts(self.clock)
         trainer.profiler = self.parts  # type: ignore[attr-defined]
@@ -144,28 +148,39 @@ class Blocks(pl.Callback):
         before = compiled_graphs()
         ours: list[Block] = []
         theirs: list[Block] = []
+        waited: list[float] = []
         parts: list[dict[str, float]] = []
         for _ in range(self.rounds):
             yield from self._block(ours)
+            waited.append(self.parts.waited)
             if self.reference:
                 assert self.settle_steps is not None
                 theirs.append(self.reference.block(self.clock, seconds=self.seconds, settle=self.settle_steps))
             if self.rates:
                 self.rates.block(seconds=self.seconds)
             timed: list[Block] = []
-            yield from self._block(timed, parts=True)
+            with self._step_by_step():
+                yield from self._block(timed, parts=True)
             parts.append(self.parts.per_step(*timed[0]))
         self.figures = TrainingFigures(
             batch_size=batch_size,
             ours=ours,
             reference=theirs,
             reference_batch=self.reference.batch_size if self.reference else batch_size,
+            waited=waited,
             parts=parts,
             work=self.work,
             reference_work=self.reference.work if self.reference else None,
             rates=self.rates,
             compiled_meanwhile=compiled_graphs() - before,
         )
+
+    @contextmanager
+    def _step_by_step(self) -> Iterator[None]:
+        """Of a step that a GPU replays as a whole there are no parts."""
+        recorded, self.module.recorded = self.module.recorded, None
+        yield
+        self.module.recorded = recorded
 
     def _warm_up(self) -> Iterator[None]:
         """Until some steps in a row have compiled nothing: a scaled trunk is compiled again when its size varies."""

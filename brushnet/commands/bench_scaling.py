@@ -45,7 +45,7 @@ def processes(cfg: Config, *, seconds: float, tell: Tell) -> dict[str, Any]:
 def painting(
     cfg: Config, clock: Clock, *, seconds: float, sizes: list[tuple[int, int]] | None, tell: Tell
 ) -> list[dict[str, Any]]:
-    model = model_of(build.build_net(cfg), clock.device, arithmetic="float32", compiled=False)
+    model = model_of(build.build_net(cfg), clock.device, arithmetic="float32", way="plain")
     return measure_per_pixel(model, clock, seconds=seconds, sizes=sizes or SIDES, tell=tell)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from brushnet.errors import UserError
+from brushnet.lossnet.frozen import conv_relu
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -79,9 +80,10 @@ class LossNetwork:
         found: dict[str, Tensor] = {}
         feats = (picture_B3HW - self.mean) / self.std
         for name, conv in zip(self.layers, self.convs, strict=True):
+            assert isinstance(conv, nn.Conv2d)
             if name.endswith("_1") and name != "relu1_1":
                 feats = halved(feats)
-            feats = F.relu(conv(feats))
+            feats = conv_relu(conv, feats)
             if name in wanted:
                 found[name] = self._measured(name, feats)
                 if len(found) == len(wanted):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from brushnet.reflection import reflected
+
 FEW = 8  # channels out: fewer leave most of a matrix product's width empty
 
 
@@ -27,7 +29,7 @@ class Conv(nn.Conv2d):
 
     def forward(self, feats_BCHW: Tensor) -> Tensor:
         px = int(self.padding[0])
-        padded = F.pad(feats_BCHW, (px, px, px, px), mode="reflect")
+        padded = reflected(feats_BCHW, px)
         if self.makes_four and _even(feats_BCHW):
             return F.pixel_shuffle(F.conv2d(padded, *four_at_a_time(self), stride=2), 2)
         return F.conv2d(padded, self.weight, self.bias, self.stride)
@@ -96,9 +98,10 @@ def _in_phases(conv: nn.Conv2d, phases_OCkk: list[Tensor]) -> tuple[Tensor, Tens
 
 def _repeated(feats: Tensor) -> Tensor:
     """With the border once more all around."""
-    if not torch.compiler.is_compiling():
+    if feats.device.type == "cpu" and not torch.compiler.is_compiling():
         return F.pad(feats, (1, 1, 1, 1), mode="replicate")
-    # torch 2.15 compiles no gradient of that where channels are last; without its compiler this one is slow.
+    # torch 2.15 compiles no gradient of that where channels are last, and on a GPU has no kernel for them. This one is
+    # slow on a CPU.
     feats = torch.cat([feats[..., :1, :], feats, feats[..., -1:, :]], dim=-2)
     return torch.cat([feats[..., :1], feats, feats[..., -1:]], dim=-1)
 

@@ -34,7 +34,7 @@ class Recording:
                 compute(self.photo)
         here.wait_stream(aside)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # others may go on using the GPU
             self.painting = compute(self.photo)
 
     def __call__(self, photo_B3HW: Tensor) -> Tensor:

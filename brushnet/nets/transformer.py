@@ -86,6 +86,11 @@ class ResidualTransformer(nn.Module):
         """How many times smaller the blocks' features are than a quarter of the resolution, at a scale of log2 s."""
         return self.trunk_px / STRIDE * (1.0 if self.trunk == "plain" else max(FINEST, 2.0**octaves))
 
+    def trunk_size(self, size: Sequence[int], octaves: float) -> tuple[int, ...]:
+        """Height and width of the blocks' features at a scale of log2 s, where those at a quarter have this size."""
+        zoom = self.trunk_zoom(octaves)
+        return tuple(max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in size)
+
     def add_paintings(self, count: int) -> None:
         """Appends `count` paintings to a trained network and leaves nothing but what belongs to paintings to train.
 
@@ -213,13 +218,14 @@ class ResidualTransformer(nn.Module):
         used: list[Moments] = []
         for brush in brushes(log2_stroke, len(feats)):
             whole = len(brush.samples) == len(feats)
-            few = feats if whole else feats[brush.samples]
+            chosen = _as_slice(brush.samples)
+            few = feats if whole else feats[chosen]
             if brush.share is not None:
-                weights = style_weights if whole or len(style_weights) == 1 else style_weights[brush.samples]
+                weights = style_weights if whole or len(style_weights) == 1 else style_weights[chosen]
                 octaves = feats.new_full((1, 1, 1, 1), brush.octaves, dtype=log2_stroke.dtype)
                 own = self._split(self.condition(octaves, weights))[1]
             else:
-                own = affines if whole else [(scale[brush.samples], shift[brush.samples]) for scale, shift in affines]
+                own = affines if whole else [(scale[chosen], shift[chosen]) for scale, shift in affines]
             known = moments[len(used) :] if moments is not None else None
             few, of_brush = self._at_zoom(few, brush.octaves, own, known)
             used += of_brush
@@ -233,8 +239,8 @@ class ResidualTransformer(nn.Module):
 
     def _at_zoom(self, feats: Tensor, octaves: float, affines: list[Affine], moments: list[Known] | None) -> Normed:
         """The residual blocks at the resolution of a scale, and back."""
-        size, zoom = feats.shape[-2:], self.trunk_zoom(octaves)
-        small = _resize(feats, [max(SMALLEST_TRUNK_PX, round(side / zoom)) for side in size])
+        size = feats.shape[-2:]
+        small = _resize(feats, self.trunk_size(size, octaves))
         painted, used = self._blocks(small, self.residual, affines, moments)
         return _resize(painted, size), used
 
@@ -263,6 +269,12 @@ def brushes(log2_stroke_B1hw: Tensor, batch: int) -> Iterator[Brush]:
             share_11hw = (1 - (place_1hw - step).abs()).clamp_min(0)[None]
             if share_11hw.any():
                 yield Brush(low + (high - low) * step / steps, samples, share_11hw)
+
+
+def _as_slice(samples: list[int]) -> slice | list[int]:
+    """Neighbours as a slice: a list would be sent to a GPU, which the host waits for."""
+    first, last = samples[0], samples[-1]
+    return slice(first, last + 1) if samples == list(range(first, last + 1)) else samples
 
 
 def _to_quarter(ends: str, width: int) -> list[Conv]:

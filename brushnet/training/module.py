@@ -6,14 +6,14 @@ Optimisation is manual, so that a step whose loss or gradient is not finite can 
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
 from brushnet import seeds
-from brushnet.losses import Key, LossSpec, StyleTarget
+from brushnet.losses import LossSpec
 from brushnet.lossnet import LossNetwork
 from brushnet.nets import ResidualTransformer
 from brushnet.strokes import Painting, StrokeRange
@@ -24,23 +24,16 @@ from brushnet.training.compiling import compile_step
 from brushnet.training.faults import Fault, skip_step
 from brushnet.training.loops import loops_after
 from brushnet.training.nearest import start_at_nearest
-from brushnet.training.objective import loss_terms, observe
+from brushnet.training.objective import ContentPlan, loss_terms, observe
+from brushnet.training.recorded import RecordedSteps, can_be_recorded
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.spectrum import SpectrumTarget
 from brushnet.training.spikes import GradientSpikes
+from brushnet.training.step import Computed, Drawn, nan_unless_finite
 from brushnet.training.targets import CropTargets, StyleBank
 
 VALIDATION_SCALES = (0.5, 1.0, 2.0)  # those inside the trained range; outside it, its nearest end
 CHECKPOINT_KEY = "brushnet"
-
-
-class Drawn(NamedTuple):
-    """Photos in [0, 1], and for each the stroke scale, the painting and the statistics that it is to get."""
-
-    photo: Tensor
-    log2_stroke: Tensor
-    style: Tensor
-    targets: dict[Key, StyleTarget]
 
 
 class StyleTraining(pl.LightningModule):
@@ -97,12 +90,14 @@ class StyleTraining(pl.LightningModule):
         self.last_losses: dict[str, float] = {}
         self.shown: dict[str, Tensor] = {}  # losses of the last step, on the device: to read one is to wait for it
         self.ahead: StepsAhead | None = None
+        self.recorded: RecordedSteps | None = None
         self.bank: StyleBank | None = None
         self.fit_started, self.trained_on = time.perf_counter(), "cpu"
 
     def on_fit_start(self) -> None:
         self.fit_started, self.trained_on = time.perf_counter(), str(self.device)
         self.ahead = StepsAhead(self) if self._runs_ahead() else None
+        self.recorded = RecordedSteps(self) if can_be_recorded(self) else None
         self.lossnet.to(self.device, memory_format=self.memory_format)
         self.bank = StyleBank(
             self.paintings,
@@ -132,7 +127,7 @@ class StyleTraining(pl.LightningModule):
             start_at_nearest(
                 [cast(ResidualTransformer, self.ema.module), self.net],
                 self.bank,
-                self._float(next(iter(data.val_dataloader()))["photo"].to(self.device)),
+                self.as_float(next(iter(data.val_dataloader()))["photo"].to(self.device)),
                 added=added,
                 stroke=self.stroke,
                 scales=self.stroke.inside(VALIDATION_SCALES),
@@ -161,45 +156,53 @@ class StyleTraining(pl.LightningModule):
         return (net or self.ema.module)(photo_B3HW, told, weights_BK)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        found = (self.recorded.step(batch) if self.recorded else None) or self._computed(batch)
+        self.shown = {"loss": found.loss.detach(), **{name: value.detach() for name, value in found.means.items()}}
+        if self.ahead:
+            self.ahead.descend(batch, found.loss, found.norm)
+            self._log_step(found.norm)
+        elif math.isfinite(found.norm):
+            self._descend(float(found.norm))
+            self._log_step(found.norm)
+        else:
+            skip_step(self, batch, step=self.global_step + 1, loss=float(found.loss.detach()), norm=float(found.norm))
+        self.batches_done += 1
+
+    def _computed(self, batch: dict[str, Tensor]) -> Computed:
         drawn = self.draw(batch)
         painting = self.paint(drawn.photo, drawn.log2_stroke, drawn.style, net=self.net)
-        means = {name: term.mean() for name, term in self.terms(painting, drawn).items()}
-        loss = torch.stack(list(means.values())).sum()
+        means, loss = self.mean_terms(painting, drawn)
         self.optimizers().zero_grad()  # type: ignore[union-attr]
-        # A loss that is not finite makes all gradients so, and DDP those of every process: the norm alone decides.
-        self.manual_backward(loss * torch.where(loss.isfinite(), 1.0, math.nan))
+        self.manual_backward(nan_unless_finite(loss))
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip or math.inf)
-        self.shown = {"loss": loss.detach(), **{name: value.detach() for name, value in means.items()}}
-        if self.ahead:
-            self.ahead.descend(batch, loss, norm)
-            self._log_step(norm)
-        elif math.isfinite(norm):
-            self._descend(float(norm))
-            self._log_step(norm)
-        else:
-            skip_step(self, batch, step=self.global_step + 1, loss=float(loss.detach()), norm=float(norm))
-        self.batches_done += 1
+        return Computed(means, loss, norm)
+
+    def mean_terms(
+        self, painting: Tensor, drawn: Drawn, *, plan: ContentPlan | None = None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Mean over the batch of each term, and their sum, which is minimised."""
+        means = {name: term.mean() for name, term in self.terms(painting, drawn, plan=plan).items()}
+        return means, torch.stack(list(means.values())).sum()
 
     def loss_at(self, photo_B3HW: Tensor, log2_stroke_B: Tensor, style_B: Tensor) -> Tensor:
         """The loss of a step with these photos in [0, 1] at these scales."""
         assert self.bank is not None
         drawn = Drawn(photo_B3HW, log2_stroke_B, style_B, self.bank.target(log2_stroke_B, style_B))
-        painting = self.paint(photo_B3HW, log2_stroke_B, style_B, net=self.net)
-        return torch.stack([term.mean() for term in self.terms(painting, drawn).values()]).sum()
+        return self.mean_terms(self.paint(photo_B3HW, log2_stroke_B, style_B, net=self.net), drawn)[1]
 
     def draw(self, batch: dict[str, Tensor]) -> Drawn:
         """What a batch is to become: a pure function of the seed and its sample indices."""
         indices_B = batch["index"].cpu()
         log2_stroke_B = self.stroke.sample(self.seed, indices_B)
-        style_B = self._draw_styles(indices_B)
+        style_B = self.draw_styles(indices_B)
         assert self.bank is not None
         if self.target == "bank":
             targets = self.bank.target(log2_stroke_B, style_B)
         else:
             targets = self.crops.target(log2_stroke_B, style_B, indices_B)
-        return Drawn(self._float(batch["photo"]), log2_stroke_B, style_B, targets)
+        return Drawn(self.as_float(batch["photo"]), log2_stroke_B, style_B, targets)
 
-    def terms(self, painting: Tensor, drawn: Drawn) -> dict[str, Tensor]:
+    def terms(self, painting: Tensor, drawn: Drawn, *, plan: ContentPlan | None = None) -> dict[str, Tensor]:
         """All that is minimised, each (B,)."""
         photo, log2_stroke_B, style_B, targets = drawn
         terms = loss_terms(
@@ -210,6 +213,7 @@ class StyleTraining(pl.LightningModule):
             spec=self.spec,
             log2_stroke_B=log2_stroke_B,
             observe=self.observe,
+            plan=plan,
         )
         if self.spec.spectrum_weight:
             terms["spectrum"] = self.spec.spectrum_weight * self.spectrum.distance(painting, log2_stroke_B, style_B)
@@ -253,7 +257,7 @@ class StyleTraining(pl.LightningModule):
             self.ahead.look()
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        photo = self._float(batch["photo"])
+        photo = self.as_float(batch["photo"])
         assert self.bank is not None
         for number, scale in enumerate(self.stroke.inside(VALIDATION_SCALES)):
             octaves_B = torch.full((len(photo),), math.log2(scale))
@@ -286,10 +290,10 @@ class StyleTraining(pl.LightningModule):
         self.last_losses = {name: float(value) for name, value in means.items()}
         self.collapse.judge(step=self.global_step)
 
-    def _float(self, photo: Tensor) -> Tensor:
+    def as_float(self, photo: Tensor) -> Tensor:
         return (photo.float() / 255).contiguous(memory_format=self.memory_format)
 
-    def _draw_styles(self, indices_B: Tensor) -> Tensor:
+    def draw_styles(self, indices_B: Tensor) -> Tensor:
         if len(self.paintings) == 1:
             return torch.zeros_like(indices_B)
         return seeds.integers(self.seed, "style", indices_B, len(self.paintings))

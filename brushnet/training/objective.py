@@ -47,6 +47,19 @@ def observe(
     return Observed(found, {layer: feats[layer] for layer in content_layers})
 
 
+class ContentPlan(NamedTuple):
+    """For each level of the image pyramid whether any sample's content is compared there."""
+
+    compared: tuple[bool, ...]
+
+
+def content_plan(shape: torch.Size, spec: LossSpec, log2_stroke_B: Tensor | None) -> ContentPlan:
+    """For pictures of this shape; scales on the CPU."""
+    levels_B = _content_levels(shape, spec, log2_stroke_B)
+    count = max(spec.pyramid_levels, 1 + math.ceil(float(levels_B.max())))
+    return ContentPlan(tuple(bool(((levels_B - level).abs() < 1).any()) for level in range(count)))
+
+
 def loss_terms(
     painting_B3HW: Tensor,
     photo_B3HW: Tensor,
@@ -56,6 +69,7 @@ def loss_terms(
     spec: LossSpec,
     log2_stroke_B: Tensor | None = None,
     observe: Callable[..., Observed] = observe,
+    plan: ContentPlan | None = None,
 ) -> dict[str, Tensor]:
     """Weighted terms, each (B,): `content`, `style/LAYER` (summed over the pyramid), `tv` and `grid`.
 
@@ -64,17 +78,17 @@ def loss_terms(
 
     The painting goes through the loss network once a pyramid level, for style and content together. The photo goes
     through by itself, without gradient: in one batch with the painting it would double the cost of the backward pass.
-    `observe` may be the compiled one.
+    `observe` may be the compiled one. With a `plan` scales on a GPU are not waited for.
     """
     content = painting_B3HW.new_zeros(len(painting_B3HW))
     style: dict[str, Tensor] = {}
-    content_levels_B = _content_levels(painting_B3HW, spec, log2_stroke_B)
-    levels = max(spec.pyramid_levels, 1 + math.ceil(float(content_levels_B.max())))
+    content_levels_B = _content_levels(painting_B3HW.shape, spec, log2_stroke_B)
+    plan = plan or content_plan(painting_B3HW.shape, spec, log2_stroke_B)
+    levels = len(plan.compared)
     pictures = zip(pyramid(painting_B3HW, levels), pyramid(photo_B3HW, levels), strict=True)
     for level, (picture, photo) in enumerate(pictures):
-        share_B = (1 - (content_levels_B - level).abs()).clamp_min(0)
         style_layers = tuple(spec.style_layers) if level < spec.pyramid_levels else ()
-        content_layers = tuple(spec.content_layers) if share_B.any() else ()
+        content_layers = tuple(spec.content_layers) if plan.compared[level] else ()
         found, feats = observe(picture, lossnet, style_layers, content_layers, spec.statistic)
         for layer in style_layers:
             distance = style_distance(found[layer], targets[level, layer], mean_weight=spec.mean_weight)
@@ -83,6 +97,7 @@ def loss_terms(
         if content_layers:
             with torch.no_grad():
                 wanted = observe(photo, lossnet, (), content_layers, spec.statistic).feats
+            share_B = (1 - (content_levels_B - level).abs()).clamp_min(0)
             for layer, weight in spec.content_layers.items():
                 distance = sent(share_B, content.device) * content_distance(feats[layer], wanted[layer])
                 content = content + spec.content_weight * weight * distance
@@ -90,10 +105,12 @@ def loss_terms(
     return terms | ({"grid": spec.grid_weight * grid_pattern(painting_B3HW)} if spec.grid_weight else {})
 
 
-def _content_levels(painting_B3HW: Tensor, spec: LossSpec, log2_stroke_B: Tensor | None) -> Tensor:
+def _content_levels(shape: torch.Size, spec: LossSpec, log2_stroke_B: Tensor | None) -> Tensor:
     """Level of the image pyramid, between two of them as a rule, at which each sample's content is compared. (B,)"""
-    if log2_stroke_B is None or not spec.content_follows_stroke:
-        return torch.full((len(painting_B3HW),), float(spec.content_level))
-    coarsest = math.log2(max(1, min(painting_B3HW.shape[-2:]) / SMALLEST_CONTENT_PX))
+    if log2_stroke_B is None:
+        return torch.full((shape[0],), float(spec.content_level))
+    if not spec.content_follows_stroke:
+        return torch.full_like(log2_stroke_B, spec.content_level, dtype=torch.float32)
+    coarsest = math.log2(max(1, min(shape[-2:]) / SMALLEST_CONTENT_PX))
     finest = min(spec.content_level, FINEST_CONTENT_LEVEL)
     return (spec.content_level + log2_stroke_B.float()).clamp(finest, max(coarsest, spec.content_level))

@@ -186,7 +186,7 @@ def _race_lines(found: dict[str, Any]) -> list[str]:
 
 def _painted(row: dict[str, Any]) -> str:
     stroke = "" if row["stroke"] is None else f" s={row['stroke']:g}"
-    way = f"{row['arithmetic']}{', compiled' if row['compiled'] else ''}"
+    way = row["arithmetic"] + ("" if row["way"] == "plain" else f", {row['way']}")
     return (
         f"{row['width']} x {row['height']} {row['network']}{stroke} {way}: {1000 / row['ms']:.0f} frames/s, "
         f"{row['ratio']:.1f} times the reference (1080p: 300 frames/s and 10 times wanted)"

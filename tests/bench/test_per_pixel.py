@@ -21,7 +21,7 @@ def test_every_size_is_painted_in_turn_and_the_large_in_bands(monkeypatch, clock
     monkeypatch.setattr(paint, "resident_bytes", lambda: 650_000_000)  # whatever other tests have left in this process
     device = torch.device("cpu")
     model = model_of(build.build_net(config.compose(["net=slim", "net.width=4", "net.blocks=1"])), device,
-                     arithmetic="float32", compiled=False)  # fmt: skip
+                     arithmetic="float32", way="plain")  # fmt: skip
     sizes, most = [(24, 40), (1200, 1200)], 1_000_000_000
     rows = measure_per_pixel(model, Clock(device), seconds=0.0, sizes=sizes, max_memory_bytes=most)
     assert [(each["width"], each["height"], each["in_bands"]) for each in rows] == [(40, 24, False), (1200, 1200, True)]

@@ -29,9 +29,7 @@ def test_a_network_that_cannot_be_compiled_is_trained_all_the_same(train, monkey
 
     monkeypatch.setattr(torch, "compile", lambda part, *args, **kwargs: no_compiler)
     run = train(*QUICK)
-    said = (
-        "the step cannot be compiled here, going on without: RuntimeError: No working C++ compiler found in ['g++']"
-    )
+    said = "the step cannot be compiled here, going on without: RuntimeError: No working C++ compiler found in ['g++']"
     assert f"trainer.compile: {said}\n" in caplog.text
     assert brushnet.load(run).meta.training["steps"] == 3
 

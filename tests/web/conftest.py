@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import brushnet
-from brushnet import samples
 from brushnet.web.server import SiteServer
 from brushnet.web.site import Site, build_site
 from tests.browser import chromium
@@ -18,7 +19,16 @@ PAINTED_WITHIN_S = 90.0  # seconds where nothing else runs; CI and its neighbour
 
 @pytest.fixture(scope="session")
 def site() -> Site:
-    return build_site({"starry-night": brushnet.load("starry-night", device="cpu")})
+    """Its sample photos are small: each visit begins with painting the first, in the background at all its scales."""
+    site = build_site({"starry-night": brushnet.load("starry-night", device="cpu")})
+    return site | {path: small(data) for path, data in site.items() if path.startswith("photos/")}
+
+
+def small(photo: bytes) -> bytes:
+    with Image.open(BytesIO(photo)) as picture:
+        picture.thumbnail((300, 300))
+        picture.save(made := BytesIO(), "JPEG", quality=90)
+    return made.getvalue()
 
 
 @pytest.fixture(scope="session")
@@ -101,10 +111,10 @@ def opened(browser: Any, served: Any) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def visit(opened: Visit) -> Iterator[Visit]:
+def visit(opened: Visit, site: Site) -> Iterator[Visit]:
     yield opened
     opened.page.locator("input[name='brush'][value='off']").check()
     opened.set_range("strength", 1)
     opened.set_range("stroke", 0)
-    opened.give(samples.samples_dir() / "photos" / "cat.jpg")
+    opened.give({"name": "cat.jpg", "mimeType": "image/jpeg", "buffer": site["photos/cat.jpg"]})
     opened.painted()

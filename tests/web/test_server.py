@@ -20,7 +20,7 @@ SITE = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server():
     with serving(SITE) as server:
         yield server

@@ -1,0 +1,143 @@
+"""Steps that a GPU repeats without the host: recorded once, forwards and backwards, then replayed (CUDA graphs).
+
+A step launches two thousand kernels, which takes the host longer than an H200 takes to compute them. What is launched
+depends on the stroke scale only by the size of the trunk and by the levels at which content is compared: there is a
+recording for each of these, which all share their memory.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from brushnet.devices import sent
+from brushnet.nets.transformer import STRIDE
+from brushnet.training.objective import ContentPlan, content_plan
+from brushnet.training.step import Computed, Drawn, nan_unless_finite
+
+if TYPE_CHECKING:
+    from brushnet.training.module import StyleTraining
+
+log = logging.getLogger(__name__)
+
+Key = tuple[Any, ...]
+
+
+@dataclass
+class Inputs:
+    """Of a recording, on the GPU: each step's are copied into them."""
+
+    photo: Tensor  # (B, 3, H, W) uint8
+    log2_stroke: Tensor  # (B,)
+    told: Tensor  # (B, 1, 1, 1)
+    style: Tensor  # (B,)
+
+
+@dataclass
+class Recording:
+    graph: Any
+    inputs: Inputs
+    computed: Computed
+
+
+def can_be_recorded(module: "StyleTraining") -> bool:
+    """On a CUDA device, of one painting in the network with its bank's targets, by one process."""
+    if module.device.type != "cuda" or module.net.styles > 1 or module.target != "bank":
+        return False
+    trainer: Any = module.trainer
+    return trainer.world_size == 1
+
+
+class RecordedSteps:
+    """Steps of `module`, each recorded when its kind comes a second time; weights are moved by whoever calls.
+
+    Where recording fails, a warning says why, and steps are taken as ever.
+    """
+
+    def __init__(self, module: "StyleTraining"):
+        self.module, self.on = module, True
+        self.recordings: dict[Key, Recording | None] = {}
+        self.pool: Any = None
+        self.trained = [parameter for parameter in module.net.parameters() if parameter.requires_grad]
+        self.gradients: list[Tensor] = []
+
+    def step(self, batch: dict[str, Tensor]) -> Computed | None:
+        """None where this step is not to be replayed. Gradients, clipped, are left in the parameters."""
+        module = self.module
+        indices_B = batch["index"].cpu()
+        log2_stroke_B, style_B = module.stroke.sample(module.seed, indices_B), module.draw_styles(indices_B)
+        told_B111 = module.stroke.told(log2_stroke_B)
+        if not self.on or (module.net.trunk == "scaled" and (told_B111 != told_B111[0]).any()):
+            return None
+        photo = batch["photo"]
+        plan = content_plan(photo.shape, module.spec, log2_stroke_B)
+        size = [-(-side // STRIDE) for side in photo.shape[-2:]]
+        key = (*photo.shape, module.net.trunk_size(size, float(told_B111[0])), plan)
+        if key not in self.recordings:
+            self.recordings[key] = None  # of a kind that comes once a recording would be wasted
+            return None
+        device = photo.device
+        given = Inputs(photo, *(sent(each, device) for each in (log2_stroke_B, told_B111, style_B)))
+        found = self.recordings[key] or self._record(key, given, told_B111, plan)
+        return None if found is None else self._replay(found, given)
+
+    def _replay(self, found: Recording, given: Inputs) -> Computed:
+        for name, value in vars(given).items():
+            getattr(found.inputs, name).copy_(value)
+        found.graph.replay()
+        for parameter, gradient in zip(self.trained, self.gradients, strict=True):
+            parameter.grad = gradient
+        return found.computed
+
+    def _record(self, key: Key, given: Inputs, told_B111: Tensor, plan: ContentPlan) -> Recording | None:
+        inputs = Inputs(**{name: value.clone() for name, value in vars(given).items()})
+        if not self.gradients:
+            self.gradients = [torch.zeros_like(parameter) for parameter in self.trained]
+            self.pool = torch.cuda.graph_pool_handle()
+        try:
+            graph, computed = self._captured(inputs, told_B111, plan)
+        except Exception as error:  # whatever it was: the step as ever tells of errors of its own
+            self.on = False
+            self.recordings.clear()
+            cause = " ".join(str(error).split())
+            log.warning(
+                "steps cannot be recorded here, going on without, slower: %s: %.200s", type(error).__name__, cause
+            )
+            return None
+        found = self.recordings[key] = Recording(graph, inputs, computed)
+        return found
+
+    def _captured(self, inputs: Inputs, told_B111: Tensor, plan: ContentPlan) -> tuple[Any, Computed]:
+        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        graph = torch.cuda.CUDAGraph()
+        aside.wait_stream(here)
+        with torch.cuda.stream(aside):
+            self.compute(inputs, told_B111, plan)  # once before: kernels are loaded when they are first needed
+            torch.clear_autocast_cache()  # or the recording would read weights in bfloat16 as they are now
+            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")  # loading photos goes on meanwhile
+            try:
+                computed = self.compute(inputs, told_B111, plan)
+            finally:
+                graph.capture_end()
+                torch.clear_autocast_cache()
+        here.wait_stream(aside)
+        return graph, computed
+
+    def compute(self, inputs: Inputs, told_B111: Tensor, plan: ContentPlan) -> Computed:
+        """A step up to its clipped gradients, without anything that the host waits for. `told` as well on the CPU."""
+        module, net = self.module, self.module.net
+        assert module.bank is not None
+        targets = module.bank.target(inputs.log2_stroke, inputs.style)
+        drawn = Drawn(module.as_float(inputs.photo), inputs.log2_stroke, inputs.style, targets)
+        only = drawn.photo.new_ones(len(drawn.photo), 1)
+        affines = net.affines(inputs.told, only, drawn.photo.device)
+        painting, _ = net.paint_with_affines(drawn.photo, told_B111, only, affines)
+        means, loss = module.mean_terms(painting, drawn, plan=plan)
+        gradients = torch.autograd.grad(nan_unless_finite(loss), self.trained, materialize_grads=True)
+        norm = nn.utils.get_total_norm(gradients)
+        if module.gradient_clip:
+            torch._foreach_mul_(gradients, (module.gradient_clip / (norm + 1e-6)).clamp(max=1.0))
+        torch._foreach_copy_(self.gradients, gradients)
+        return Computed({name: value.detach() for name, value in means.items()}, loss.detach(), norm)

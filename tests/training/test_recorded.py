@@ -1,0 +1,128 @@
+"""recorded.py: what a recording is to compute, on a CPU and on the meta device, and which steps are replayed."""
+
+import contextlib
+
+import pytest
+import torch
+
+import brushnet
+from brushnet import build, config
+from brushnet.losses import Statistics
+from brushnet.training import module as training_module
+from brushnet.training.metrics_csv import MetricsCsv
+from brushnet.training.objective import content_plan
+from brushnet.training.recorded import Inputs, RecordedSteps
+from brushnet.training.spectrum import SpectrumTarget
+from brushnet.training.targets import StyleBank
+
+ONE_SCALE = ["trainer.batch_size=2", "stroke.group=2"]
+FIXED = ["stroke.mode=fixed", "stroke.min=1", "stroke.max=1"]
+QUICK = [*ONE_SCALE, "trainer.max_steps=8", "trainer.validate_every_steps=100", "trainer.sample_every_steps=100"]
+
+
+class Repeated:
+    """In place of a CUDA graph: computes again what was given, into what was computed at first."""
+
+    def __init__(self, compute, computed):
+        self.compute, self.computed = compute, computed
+
+    def replay(self):
+        found = self.compute()
+        for old, new in zip(_values(self.computed), _values(found), strict=True):
+            old.copy_(new)
+
+
+def _values(computed):
+    return [*computed.means.values(), computed.loss, computed.norm]
+
+
+@pytest.fixture
+def recordings(monkeypatch):
+    """Of steps on a CPU, by key: how often each was replayed is not seen by the training."""
+    made = []
+
+    def captured(self, inputs, told, plan):
+        made.append(plan)
+        computed = self.compute(inputs, told, plan)
+        return Repeated(lambda: self.compute(inputs, told, plan), computed), computed
+
+    monkeypatch.setattr(training_module, "can_be_recorded", lambda module: True)
+    monkeypatch.setattr(RecordedSteps, "_captured", captured)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
+    return made
+
+
+def losses(run):
+    return [float(row["train/loss"]) for row in MetricsCsv(run / "metrics.csv").rows() if row["train/loss"]]
+
+
+@pytest.mark.parametrize("stroke", [FIXED, ["stroke.min=0.9", "stroke.max=1.1"], ["stroke.mode=mixed"]])
+def test_recorded_steps_train_the_same(train, recordings, stroke):
+    recorded = train(*QUICK, *stroke, "trainer.log_every_steps=1")
+    assert recordings
+    with pytest.MonkeyPatch.context() as plainly:
+        plainly.setattr(training_module, "can_be_recorded", lambda module: False)
+        plain = train(*QUICK, *stroke, "trainer.log_every_steps=1", out="plain")
+    assert losses(recorded) == pytest.approx(losses(plain), rel=1e-4)
+    found, wanted = (brushnet.load(run).meta.training["losses"]["val/loss"] for run in (recorded, plain))
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_of_a_kind_that_comes_once_nothing_is_recorded(train, recordings):
+    train(*ONE_SCALE, "trainer.max_steps=1")
+    assert not recordings
+
+
+def test_each_size_of_the_trunk_has_a_recording_of_its_own(train, recordings, monkeypatch):
+    monkeypatch.setattr(
+        "brushnet.strokes.StrokeRange.sample",
+        lambda self, seed, indices_B: torch.where(indices_B // 2 % 2 == 0, -1.0, 0.0),
+    )
+    train(*QUICK)
+    assert len(recordings) == 2
+
+
+def test_photos_of_different_scales_are_trained_as_ever(train, recordings):
+    train(*QUICK, "stroke.group=1", "trainer.max_steps=4")
+    assert not recordings
+
+
+def test_what_cannot_be_recorded_is_trained_as_ever(train, recordings, monkeypatch, caplog):
+    def no_capture(self, *args):
+        raise RuntimeError("CUDA error: operation not permitted\nwhen stream is capturing")
+
+    monkeypatch.setattr(RecordedSteps, "_captured", no_capture)
+    run = train(*QUICK, *FIXED)
+    said = "RuntimeError: CUDA error: operation not permitted when stream is capturing"
+    assert caplog.text.count(f"steps cannot be recorded here, going on without, slower: {said}\n") == 1
+    assert brushnet.load(run).meta.training["steps"] == 8
+
+
+@pytest.mark.parametrize("net", ["net.trunk=plain", "net.trunk=scaled", "net.ends=patch"])
+def test_a_recording_reads_nothing_from_the_device(tiny, net, monkeypatch):
+    """On the meta device there is nothing to be read: to ask for a value, or for the host's, is an error."""
+    cfg, meta = config.compose([*tiny, *ONE_SCALE, net, "stroke.min=0.4"]), torch.device("meta")
+    stroke = build.build_stroke(cfg)
+    paintings, lossnet = build.build_paintings(cfg, stroke), build.build_lossnet(cfg)
+    module = build.build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=None)
+    bank = module.bank = StyleBank(paintings, lossnet, module.spec, stroke, step_octaves=1)
+    bank.rows = {key: Statistics(*(value.to(meta) for value in rows)) for key, rows in bank.rows.items()}
+    module.spectrum = SpectrumTarget(paintings, stroke, step_octaves=1, device=meta)
+    monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: contextlib.nullcontext())  # knows no meta device
+    module.to(meta)
+    lossnet.to(meta)
+    steps = RecordedSteps(module)
+    steps.gradients = [torch.zeros_like(parameter) for parameter in steps.trained]
+    log2_stroke, told = torch.full((2,), 0.3), torch.full((2, 1, 1, 1), 0.3)
+    photo = torch.zeros(2, 3, 32, 32, dtype=torch.uint8, device=meta)
+    inputs = Inputs(photo, log2_stroke.to(meta), told.to(meta), torch.zeros(2, dtype=torch.long, device=meta))
+    monkeypatch.setattr("brushnet.devices.sent", None)
+    for room in ("nets.condition", "nets.transformer", "training.objective", "training.spectrum", "training.targets"):
+        monkeypatch.setattr(f"brushnet.{room}.sent", _on_the_device_already)
+    found = steps.compute(inputs, told, content_plan(photo.shape, module.spec, log2_stroke))
+    assert found.norm.device == meta
+
+
+def _on_the_device_already(values, device):
+    assert values.device.type == device.type, "a recording would hold the host's values of when it was made"
+    return values
