@@ -26,7 +26,7 @@ def site() -> Site:
 
 def small(photo: bytes) -> bytes:
     with Image.open(BytesIO(photo)) as picture:
-        picture.thumbnail((300, 300))
+        picture.thumbnail((160, 160))
         picture.save(made := BytesIO(), "JPEG", quality=90)
     return made.getvalue()
 
@@ -113,8 +113,8 @@ def opened(browser: Any, served: Any) -> Iterator[Visit]:
 @pytest.fixture
 def visit(opened: Visit, site: Site) -> Iterator[Visit]:
     yield opened
+    opened.give({"name": "cat.jpg", "mimeType": "image/jpeg", "buffer": site["photos/cat.jpg"]})  # first: it is small
     opened.page.locator("input[name='brush'][value='off']").check()
     opened.set_range("strength", 1)
     opened.set_range("stroke", 0)
-    opened.give({"name": "cat.jpg", "mimeType": "image/jpeg", "buffer": site["photos/cat.jpg"]})
     opened.painted()

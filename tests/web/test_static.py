@@ -68,10 +68,8 @@ def assert_nothing_gets_out(visit: Visit) -> None:
     visit.requests = [url for url in visit.requests if not url.startswith(outside)]
 
 
-def test_the_policy_lets_nothing_out(browser: Any, served: Any):
-    with Visit(browser, served.url) as visit:
-        visit.painted()
-        assert_nothing_gets_out(visit)
+def test_the_policy_lets_nothing_out(opened: Visit):
+    assert_nothing_gets_out(opened)
 
 
 def test_a_browser_that_computes_something_else_says_so(browser: Any, site: Site):
