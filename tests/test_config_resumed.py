@@ -11,11 +11,16 @@ from brushnet.config.schema import options
 from brushnet.errors import ConfigError, UserError
 
 
+@pytest.fixture(scope="module")
+def saved():
+    return compose(["net=johnson", "lossnet=vgg19", "trainer.max_steps=100"])
+
+
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, saved):
     folder = tmp_path / "run"
     folder.mkdir()
-    save(compose(["net=johnson", "lossnet=vgg19", "trainer.max_steps=100"]), folder / "config.yaml")
+    save(saved, folder / "config.yaml")
     return folder
 
 

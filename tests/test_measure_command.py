@@ -161,8 +161,19 @@ def test_with_a_painting_the_scale_is_told_with_its_confidence(painting, capsys)
     assert grey["encoders"]["steerable"]["matched_octaves"] is None
 
 
-def test_the_table_has_the_scale_beside_the_width(painting, capsys, monkeypatch):
-    monkeypatch.setattr(meters, "matched_octaves", lambda picture, statistics: Match(0.5, 0.1, 0.4, 0.6))
+@pytest.fixture
+def meter_says(monkeypatch):
+    """meter_says(Match(...)): whatever the picture and the painting, of which no statistics are taken then."""
+
+    def meter_says(match: Match) -> None:
+        monkeypatch.setattr(meters, "painting_statistics", lambda painting, *, texture: None)
+        monkeypatch.setattr(meters, "matched_octaves", lambda picture, statistics: match)
+
+    return meter_says
+
+
+def test_the_table_has_the_scale_beside_the_width(painting, capsys, meter_says):
+    meter_says(Match(0.5, 0.1, 0.4, 0.6))
     headings, painted = measured(capsys, "painting.png", "--style", "painting.png").out.splitlines()
     assert headings.split()[-1] == "SCALE"
     assert painted[headings.index("SCALE") :].startswith("1.41, +0.50 octave (")
@@ -177,9 +188,9 @@ def test_the_table_has_the_scale_beside_the_width(painting, capsys, monkeypatch)
     ],
 )
 def test_at_an_end_of_what_the_meter_can_tell_it_says_at_most_or_at_least(
-    painting, capsys, monkeypatch, low, high, told
+    painting, capsys, meter_says, low, high, told
 ):
-    monkeypatch.setattr(meters, "matched_octaves", lambda picture, statistics: Match(0.0, 0.1, low, high))
+    meter_says(Match(0.0, 0.1, low, high))
     headings, painted = measured(capsys, "painting.png", "--style", "painting.png").out.splitlines()
     assert painted[headings.index("SCALE") :] == told
     (entry,) = json.loads(measured(capsys, "painting.png", "--style", "painting.png", "--json").out)
@@ -187,8 +198,8 @@ def test_at_an_end_of_what_the_meter_can_tell_it_says_at_most_or_at_least(
     assert entry["encoders"]["steerable"]["confidence"] == entry["confidence"]
 
 
-def test_a_picture_that_could_be_of_any_scale_has_none(painting, capsys, monkeypatch):
-    monkeypatch.setattr(meters, "matched_octaves", lambda picture, statistics: Match(0.0, 0.1, -math.inf, math.inf))
+def test_a_picture_that_could_be_of_any_scale_has_none(painting, capsys, meter_says):
+    meter_says(Match(0.0, 0.1, -math.inf, math.inf))
     headings, painted = measured(capsys, "painting.png", "--style", "painting.png").out.splitlines()
     assert painted[headings.index("SCALE") :] == "nothing to measure"
     (entry,) = json.loads(measured(capsys, "painting.png", "--style", "painting.png", "--json").out)

@@ -71,17 +71,17 @@ def stylize(*arguments: object) -> int:
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_folder_goes_on_by_the_same_command_and_is_as_if_never_stopped(tmp_path, model_file, capsys, sent):
-    source = photos(tmp_path / "photos", 40, px=120)
+    source = photos(tmp_path / "photos", 24, px=100)
     arguments = [model_file, source, "-o", tmp_path / "out", "--strokes", "0.5,1,2"]
     process = start(*arguments)
-    while count(tmp_path / "out") < 10:
+    while count(tmp_path / "out") < 6:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     process.send_signal(sent)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 3
     done = files(tmp_path / "out")
-    assert 10 <= len(done) < 120
+    assert 6 <= len(done) < 72
     assert all(not name.rpartition("/")[2].startswith(".") for name in done)  # nothing half written
     for name in done:
         images.read(tmp_path / "out" / name)
@@ -90,12 +90,12 @@ def test_a_stopped_folder_goes_on_by_the_same_command_and_is_as_if_never_stopped
     assert last == "brushnet: stopped; the same command goes on with what is left"
 
     assert stylize(*arguments) == 0
-    assert f"{121 - len(done)} pictures written, contact sheet " in capsys.readouterr().err
+    assert f"{73 - len(done)} pictures written, contact sheet " in capsys.readouterr().err
     assert stylize(*arguments[:3], tmp_path / "unbroken", *arguments[4:]) == 0
     assert_same(files(tmp_path / "out"), files(tmp_path / "unbroken"))
     capsys.readouterr()
     assert stylize(*arguments) == 0
-    assert capsys.readouterr().err == "0 pictures written, 120 skipped (there already; --force paints them again)\n"
+    assert capsys.readouterr().err == "0 pictures written, 72 skipped (there already; --force paints them again)\n"
 
 
 def test_the_second_signal_ends_it_at_once_and_leaves_nothing_half_written(tmp_path, model_file):
