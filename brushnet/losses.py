@@ -73,39 +73,37 @@ def gram(feats_BCHW: Tensor) -> Tensor:
     Divided by H*W and not by C*H*W as in Johnson et al. (2016, eq. 3): energies are compared as ratios,
     where C cancels.
     """
-    if feats_BCHW.device.type == "cuda":
-        return _second_moments(_positions(feats_BCHW))
     feats_BCN = feats_BCHW.flatten(2).float()
     return feats_BCN @ feats_BCN.mT / feats_BCN.shape[-1]
 
 
 def covariance(feats_BCHW: Tensor) -> Tensor:
     """Gram matrix of the centred features of each sample. Returns (B, C, C), float32."""
-    if feats_BCHW.device.type == "cuda":
-        feats_BNC = _positions(feats_BCHW)
-        return _second_moments(feats_BNC - feats_BNC.mean(dim=1, keepdim=True))
     feats_BCN = feats_BCHW.flatten(2).float()
     return gram((feats_BCN - feats_BCN.mean(dim=-1, keepdim=True))[..., None])
-
-
-def _positions(feats_BCHW: Tensor) -> Tensor:
-    """(B, N, C), float32: as they lie in memory where channels are last."""
-    return feats_BCHW.permute(0, 2, 3, 1).float().flatten(1, 2)
-
-
-def _second_moments(feats_BNC: Tensor) -> Tensor:
-    """(B, C, C), for GPUs: summed in pieces of the positions, or a small matrix keeps a few of their units busy."""
-    batch, positions, channels = feats_BNC.shape
-    pieces = math.gcd(positions, MOST_PIECES)
-    feats_PnC = feats_BNC.reshape(batch * pieces, positions // pieces, channels)
-    return (feats_PnC.mT @ feats_PnC).unflatten(0, (batch, pieces)).sum(dim=1) / positions
 
 
 def statistics(feats_BCHW: Tensor, *, kind: str) -> Statistics:
     """Statistics of one layer; `kind` is `covariance` or `gram`. Always computed in float32."""
     with torch.autocast(feats_BCHW.device.type, enabled=False):
+        if feats_BCHW.device.type == "cuda":
+            return _gpu_statistics(feats_BCHW, centred=kind == "covariance")
         matrix = covariance(feats_BCHW) if kind == "covariance" else gram(feats_BCHW)
         return Statistics(matrix, feats_BCHW.float().mean(dim=(2, 3)))
+
+
+def _gpu_statistics(feats_BCHW: Tensor, *, centred: bool) -> Statistics:
+    """The same of positions as they lie in memory where channels are last, of which each is read once.
+
+    Products are summed in pieces of the positions: a small matrix would keep a few of a GPU's units busy.
+    """
+    feats_BNC = feats_BCHW.permute(0, 2, 3, 1).float().flatten(1, 2)
+    batch, positions, channels = feats_BNC.shape
+    mean_B1C = feats_BNC.mean(dim=1, keepdim=True)
+    pieces = math.gcd(positions, MOST_PIECES)
+    feats_PnC = (feats_BNC - mean_B1C if centred else feats_BNC).reshape(batch * pieces, -1, channels)
+    matrix = (feats_PnC.mT @ feats_PnC).unflatten(0, (batch, pieces)).sum(dim=1) / positions
+    return Statistics(matrix, mean_B1C.squeeze(1))
 
 
 def energy(value_B: Tensor) -> Tensor:

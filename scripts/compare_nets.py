@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = {_label(run): run for run in args.runs}
     models = {label: brushnet.load(run, device=str(device)) for label, run in runs.items()}
     compared = variants({label: model.net for label, model in models.items()}, device, arithmetics=["float32"],
-                        way="plain")  # fmt: skip
+                        compiled=False)  # fmt: skip
     timed = measure_inference(compared, Clock(device), seconds=args.seconds, sizes=[(args.size, args.size)])
     rows = [{"net": label, **_trained(run), **_painting(timed, label)} for label, run in runs.items()]
     args.output.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from brushnet.nets.gpu_norm import GpuNorm
+
 Moments = tuple[Tensor, Tensor]  # mean and variance of the features, each (B or 1, C, 1, 1)
 Affine = tuple[Tensor, Tensor]  # scale and shift, each (B or 1, C, h, w)
 
@@ -54,12 +56,20 @@ def conditional_instance_norm(feats_BCHW: Tensor, affine: Affine, *, moments: Mo
 
 def normed_with_moments(feats_BCHW: Tensor, affine: Affine) -> tuple[Tensor, Moments]:
     """`conditional_instance_norm` by the features' own moments, and these, float32."""
+    if _is_of_a_gpu_step(feats_BCHW, affine):
+        normed, mean, var = GpuNorm.apply(feats_BCHW, *affine, EPS, FLAT_VARIANCE)
+        return normed, (mean, var)
     if feats_BCHW.device.type != "cpu" or torch.compiler.is_compiling():
         own = feature_moments(feats_BCHW)
         return conditional_instance_norm(feats_BCHW, affine, moments=own), own
     scale, shift = (_fit_map(value, feats_BCHW.shape[-2:]) for value in affine)
     normed, mean, var = _OwnNorm.apply(feats_BCHW.float(), scale, shift)
     return normed.to(feats_BCHW.dtype), (mean, var)
+
+
+def _is_of_a_gpu_step(feats: Tensor, affine: Affine) -> bool:
+    of_a_point = affine[0].shape[-2:] == (1, 1)
+    return feats.device.type == "cuda" and feats.requires_grad and of_a_point and not torch.compiler.is_compiling()
 
 
 def feature_moments(feats_BCHW: Tensor) -> Moments:

@@ -26,7 +26,7 @@ class Recording:
     """`compute(photo)` on photos of the size of `photo_B3HW`, on its GPU."""
 
     def __init__(self, compute: Callable[[Tensor], Tensor], photo_B3HW: Tensor):
-        self.photo = photo_B3HW.clone()
+        self.compute, self.photo = compute, photo_B3HW.clone()  # all that is read must live as long as the recording
         here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
         aside.wait_stream(here)
         with torch.cuda.stream(aside):

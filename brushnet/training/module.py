@@ -24,7 +24,7 @@ from brushnet.training.compiling import compile_step
 from brushnet.training.faults import Fault, skip_step
 from brushnet.training.loops import loops_after
 from brushnet.training.nearest import start_at_nearest
-from brushnet.training.objective import ContentPlan, loss_terms, observe
+from brushnet.training.objective import loss_terms, observe
 from brushnet.training.recorded import RecordedSteps, can_be_recorded
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.spectrum import SpectrumTarget
@@ -177,11 +177,9 @@ class StyleTraining(pl.LightningModule):
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.gradient_clip or math.inf)
         return Computed(means, loss, norm)
 
-    def mean_terms(
-        self, painting: Tensor, drawn: Drawn, *, plan: ContentPlan | None = None
-    ) -> tuple[dict[str, Tensor], Tensor]:
+    def mean_terms(self, painting: Tensor, drawn: Drawn) -> tuple[dict[str, Tensor], Tensor]:
         """Mean over the batch of each term, and their sum, which is minimised."""
-        means = {name: term.mean() for name, term in self.terms(painting, drawn, plan=plan).items()}
+        means = {name: term.mean() for name, term in self.terms(painting, drawn).items()}
         return means, torch.stack(list(means.values())).sum()
 
     def loss_at(self, photo_B3HW: Tensor, log2_stroke_B: Tensor, style_B: Tensor) -> Tensor:
@@ -202,9 +200,9 @@ class StyleTraining(pl.LightningModule):
             targets = self.crops.target(log2_stroke_B, style_B, indices_B)
         return Drawn(self.as_float(batch["photo"]), log2_stroke_B, style_B, targets)
 
-    def terms(self, painting: Tensor, drawn: Drawn, *, plan: ContentPlan | None = None) -> dict[str, Tensor]:
+    def terms(self, painting: Tensor, drawn: Drawn) -> dict[str, Tensor]:
         """All that is minimised, each (B,)."""
-        photo, log2_stroke_B, style_B, targets = drawn
+        photo, log2_stroke_B, style_B, targets, plan = drawn
         terms = loss_terms(
             painting,
             photo,

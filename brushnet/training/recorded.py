@@ -60,6 +60,7 @@ class RecordedSteps:
         self.module, self.on = module, True
         self.recordings: dict[Key, Recording | None] = {}
         self.pool: Any = None
+        self.aside: Any = None  # one stream: memory that was used on another is not used again
         self.trained = [parameter for parameter in module.net.parameters() if parameter.requires_grad]
         self.gradients: list[Tensor] = []
 
@@ -95,7 +96,7 @@ class RecordedSteps:
         inputs = Inputs(**{name: value.clone() for name, value in vars(given).items()})
         if not self.gradients:
             self.gradients = [torch.zeros_like(parameter) for parameter in self.trained]
-            self.pool = torch.cuda.graph_pool_handle()
+            self.pool, self.aside = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
         try:
             graph, computed = self._captured(inputs, told_B111, plan)
         except Exception as error:  # whatever it was: the step as ever tells of errors of its own
@@ -110,10 +111,9 @@ class RecordedSteps:
         return found
 
     def _captured(self, inputs: Inputs, told_B111: Tensor, plan: ContentPlan) -> tuple[Any, Computed]:
-        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-        graph = torch.cuda.CUDAGraph()
-        aside.wait_stream(here)
-        with torch.cuda.stream(aside):
+        here, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
+        self.aside.wait_stream(here)
+        with torch.cuda.stream(self.aside):
             self.compute(inputs, told_B111, plan)  # once before: kernels are loaded when they are first needed
             torch.clear_autocast_cache()  # or the recording would read weights in bfloat16 as they are now
             graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")  # loading photos goes on meanwhile
@@ -122,7 +122,7 @@ class RecordedSteps:
             finally:
                 graph.capture_end()
                 torch.clear_autocast_cache()
-        here.wait_stream(aside)
+        here.wait_stream(self.aside)
         return graph, computed
 
     def compute(self, inputs: Inputs, told_B111: Tensor, plan: ContentPlan) -> Computed:
@@ -130,11 +130,11 @@ class RecordedSteps:
         module, net = self.module, self.module.net
         assert module.bank is not None
         targets = module.bank.target(inputs.log2_stroke, inputs.style)
-        drawn = Drawn(module.as_float(inputs.photo), inputs.log2_stroke, inputs.style, targets)
+        drawn = Drawn(module.as_float(inputs.photo), inputs.log2_stroke, inputs.style, targets, plan)
         only = drawn.photo.new_ones(len(drawn.photo), 1)
         affines = net.affines(inputs.told, only, drawn.photo.device)
         painting, _ = net.paint_with_affines(drawn.photo, told_B111, only, affines)
-        means, loss = module.mean_terms(painting, drawn, plan=plan)
+        means, loss = module.mean_terms(painting, drawn)
         gradients = torch.autograd.grad(nan_unless_finite(loss), self.trained, materialize_grads=True)
         norm = nn.utils.get_total_norm(gradients)
         if module.gradient_clip:

@@ -10,15 +10,20 @@ import torch
 from torch import Tensor
 
 from brushnet.losses import Key, StyleTarget
+from brushnet.training.objective import ContentPlan
 
 
 class Drawn(NamedTuple):
-    """Photos in [0, 1], and for each the stroke scale, the painting and the statistics that it is to get."""
+    """Photos in [0, 1], and for each the stroke scale, the painting and the statistics that it is to get.
+
+    `plan` comes with scales on a GPU, where it could not be read from them.
+    """
 
     photo: Tensor
     log2_stroke: Tensor
     style: Tensor
     targets: dict[Key, StyleTarget]
+    plan: ContentPlan | None = None
 
 
 class Computed(NamedTuple):

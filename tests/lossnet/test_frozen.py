@@ -1,5 +1,7 @@
 """frozen.py: what GPUs compute of the loss network is a convolution with reflect padding and its ReLU, both ways."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -44,7 +46,7 @@ def test_a_gpu_computes_what_a_cpu_does(bf16):
     here, there = feats.clone().requires_grad_(), feats.cuda().requires_grad_()
     wanted = conv_relu(conv, here)
     with torch.autocast("cuda", dtype=torch.bfloat16, enabled=bf16):
-        found = conv_relu(conv.cuda(), there)
+        found = conv_relu(copy.deepcopy(conv).cuda(), there)
     for each in (wanted, found):
         each.float().square().sum().backward()
     close = {"rtol": 0.05, "atol": 0.1} if bf16 else {"rtol": 1e-2, "atol": 1e-2}  # TF32 in convolutions

@@ -60,8 +60,8 @@ def test_a_step_that_is_not_finite_changes_neither_weights_nor_adam_nor_average(
     original, terms = StyleTraining.training_step, StyleTraining.terms
     diagnose, moved, told = faults.diagnose, [], []
 
-    def spoilt(self, painting, drawn, **kwargs):
-        found = terms(self, painting, drawn, **kwargs)
+    def spoilt(self, painting, drawn):
+        found = terms(self, painting, drawn)
         return found | ({"edge": painting.mean(dim=(1, 2, 3)) / 0} if self.batches_done in (0, 3) else {})
 
     def diagnosed(module, batch, *, step):

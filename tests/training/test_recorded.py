@@ -48,7 +48,8 @@ def recordings(monkeypatch):
 
     monkeypatch.setattr(training_module, "can_be_recorded", lambda module: True)
     monkeypatch.setattr(RecordedSteps, "_captured", captured)
-    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
+    for name in ("graph_pool_handle", "Stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda: None)
     return made
 
 
