@@ -105,7 +105,7 @@ def test_only_the_newest_request_is_painted_while_a_slider_moves(visit):
 
 
 def test_a_download_can_be_cancelled(visit, tmp_path):
-    visit.give(photo(tmp_path / "large.png", (864, 576)))
+    visit.give(photo(tmp_path / "large.png", (800, 320)))
     visit.painted()
     button = visit.page.locator("#download")
     # Both clicks in one go: from here the second may come when the picture is ready.
