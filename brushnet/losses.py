@@ -6,7 +6,6 @@ network, layer, stroke scale and picture size.
 Shape letters: B batch, C channels, H W feature size, N positions (H * W).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from brushnet.gpu_moments import GpuMoments
+
 GRID_PX, GRID_WINDOW_PX = 8, 64  # the network's grids are of 2, 4 and 8 px
 PAINTED_SHARE = 0.25  # of differences that alternate: 0.16 to 0.27 in photos, 0.21 to 0.24 in a painting at any scale
-MOST_PIECES = 16
 CONTENT_ENERGY_FLOOR = 1e-2  # a photo without any content (fog, a wall) must not get an infinite weight
 
 
@@ -86,24 +86,10 @@ def covariance(feats_BCHW: Tensor) -> Tensor:
 def statistics(feats_BCHW: Tensor, *, kind: str) -> Statistics:
     """Statistics of one layer; `kind` is `covariance` or `gram`. Always computed in float32."""
     with torch.autocast(feats_BCHW.device.type, enabled=False):
-        if feats_BCHW.device.type == "cuda":
-            return _gpu_statistics(feats_BCHW, centred=kind == "covariance")
+        if feats_BCHW.device.type == "cuda" and not torch.compiler.is_compiling():
+            return Statistics(*GpuMoments.apply(feats_BCHW, kind == "covariance"))
         matrix = covariance(feats_BCHW) if kind == "covariance" else gram(feats_BCHW)
         return Statistics(matrix, feats_BCHW.float().mean(dim=(2, 3)))
-
-
-def _gpu_statistics(feats_BCHW: Tensor, *, centred: bool) -> Statistics:
-    """The same of positions as they lie in memory where channels are last, of which each is read once.
-
-    Products are summed in pieces of the positions: a small matrix would keep a few of a GPU's units busy.
-    """
-    feats_BNC = feats_BCHW.permute(0, 2, 3, 1).float().flatten(1, 2)
-    batch, positions, channels = feats_BNC.shape
-    mean_B1C = feats_BNC.mean(dim=1, keepdim=True)
-    pieces = math.gcd(positions, MOST_PIECES)
-    feats_PnC = (feats_BNC - mean_B1C if centred else feats_BNC).reshape(batch * pieces, -1, channels)
-    matrix = (feats_PnC.mT @ feats_PnC).unflatten(0, (batch, pieces)).sum(dim=1) / positions
-    return Statistics(matrix, mean_B1C.squeeze(1))
 
 
 def energy(value_B: Tensor) -> Tensor:

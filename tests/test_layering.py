@@ -14,7 +14,7 @@ PACKAGE = Path(brushnet.__file__).parent
 # Bottom first. Rooms in one row do not know each other.
 ORDER = [
     ["errors", "files"],
-    ["devices", "reflection"],
+    ["devices", "gpu_moments", "reflection"],
     ["alike", "torch_file"],
     ["weights_file"],
     ["checkpoints", "images", "seeds", "samples", "stop_signals", "style_mix", "transport"],

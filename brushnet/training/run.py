@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from brushnet import models
@@ -87,7 +88,12 @@ def run(
     stop = StopOnSignal(options.out_dir)
     with _quiet_lightning(), _full_disk_said(options.out_dir):
         trainer = _trainer(data, options, loggers=[metrics, *loggers], callbacks=[stop, saving, *callbacks])
-    with stop.listening(trainer), _quiet_lightning(), _full_disk_said(options.out_dir):
+    with (
+        stop.listening(trainer),
+        _quiet_lightning(),
+        _full_disk_said(options.out_dir),
+        _matrix_products(trainer, options),
+    ):
         try:
             trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
         except NoPhotosError:  # the disk that holds them is gone, say; other ranks would have to take part in saving
@@ -98,6 +104,18 @@ def run(
         if trainer.global_step < module.total_steps:
             data.check_fraction()
         _finish(trainer, module, options, stopped=stop.received is not None)
+
+
+@contextmanager
+def _matrix_products(trainer: pl.Trainer, options: RunOptions) -> Iterator[None]:
+    """With bf16 on a GPU those in float32 (of the style statistics) are of TF32, as convolutions are by default."""
+    before = torch.get_float32_matmul_precision()
+    if trainer.strategy.root_device.type == "cuda" and options.precision == "bf16-mixed":
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager
