@@ -24,6 +24,7 @@ from brushnet.training.run import RunOptions
 ROUNDS = 3
 LEAST_STEPS = 2  # of a block of ours; of the reference's, whose steps are long, one
 WARM_UP_STEPS = 3
+WARM_UP_RECORDED = 30  # there are some fifty kinds of steps
 COUNTED_IMAGES = 16  # whose work is counted: that of a scaled trunk depends on the stroke that is drawn
 
 Block = tuple[int, float]  # steps, seconds
@@ -183,12 +184,13 @@ class Blocks(pl.Callback):
         self.module.recorded = recorded
 
     def _warm_up(self) -> Iterator[None]:
-        """Until some steps in a row have compiled nothing: a scaled trunk is compiled again when its size varies."""
+        """Until some steps in a row have compiled or recorded nothing: a scaled trunk varies in size."""
         begun, quiet = self.clock(), 0
-        while quiet < WARM_UP_STEPS or self.clock.now() - begun < self.seconds:
-            before = compiled_graphs()
+        steps = WARM_UP_RECORDED if self.module.recorded else WARM_UP_STEPS
+        while quiet < steps or self.clock.now() - begun < self.seconds:
+            before = compiled_graphs() + self.module.prepared
             yield
-            quiet = quiet + 1 if compiled_graphs() == before else 0
+            quiet = quiet + 1 if compiled_graphs() + self.module.prepared == before else 0
 
     def _block(self, found: list[Block], *, parts: bool = False) -> Iterator[None]:
         assert self.settle_steps is not None

@@ -21,12 +21,14 @@ class TimeBudget(pl.Callback):
     """
 
     WARM_UP, MEASURED = 5, 15
+    MOST_WATCHED = 100  # of these steps those that were recorded do not count: others of their kind are far faster
     RESERVE = 0.05  # checkpoints, sample grids, a machine that other programs use too
 
     def __init__(self, seconds: float, *, max_steps: int, validate_every_steps: int, validation_batches: int):
         self.seconds, self.max_steps = seconds, max_steps
         self.validate_every_steps, self.validation_batches = validate_every_steps, validation_batches
         self.durations: list[float] = []
+        self.prepared = 0
         self.total_steps: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,9 +59,10 @@ class TimeBudget(pl.Callback):
         """From the end of one step to that of the next: waiting for data counts too."""
         if module.device.type == "cuda":
             torch.cuda.synchronize()  # only while measuring
-        now = time.perf_counter()
-        self.durations.append(now - self.last)
-        self.last = now
+        now, prepared = time.perf_counter(), module.prepared
+        if prepared == self.prepared or module.batches_done >= self.MOST_WATCHED:
+            self.durations.append(now - self.last)
+        self.last, self.prepared = now, prepared
         if len(self.durations) >= self.WARM_UP + self.MEASURED:
             self._decide(trainer, module)
 

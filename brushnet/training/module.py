@@ -155,6 +155,11 @@ class StyleTraining(pl.LightningModule):
         told = self.stroke.told(log2_stroke_B).to(photo_B3HW.dtype)  # on the CPU, both: the network reads them
         return (net or self.ema.module)(photo_B3HW, told, weights_BK)
 
+    @property
+    def prepared(self) -> int:
+        """How many kinds of steps were recorded: a step that adds to it takes long."""
+        return len(self.recorded.recordings) if self.recorded else 0
+
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         found = (self.recorded.step(batch) if self.recorded else None) or self._computed(batch)
         self.shown = {"loss": found.loss.detach(), **{name: value.detach() for name, value in found.means.items()}}

@@ -51,14 +51,14 @@ def can_be_recorded(module: "StyleTraining") -> bool:
 
 
 class RecordedSteps:
-    """Steps of `module`, each recorded when its kind comes a second time; weights are moved by whoever calls.
+    """Steps of `module`, each recorded when its kind comes first; weights are moved by whoever calls.
 
     Where recording fails, a warning says why, and steps are taken as ever.
     """
 
     def __init__(self, module: "StyleTraining"):
         self.module, self.on = module, True
-        self.recordings: dict[Key, Recording | None] = {}
+        self.recordings: dict[Key, Recording] = {}
         self.pool: Any = None
         self.aside: Any = None  # one stream: memory that was used on another is not used again
         self.trained = [parameter for parameter in module.net.parameters() if parameter.requires_grad]
@@ -76,12 +76,9 @@ class RecordedSteps:
         plan = content_plan(photo.shape, module.spec, log2_stroke_B)
         size = [-(-side // STRIDE) for side in photo.shape[-2:]]
         key = (*photo.shape, module.net.trunk_size(size, float(told_B111[0])), plan)
-        if key not in self.recordings:
-            self.recordings[key] = None  # of a kind that comes once a recording would be wasted
-            return None
         device = photo.device
         given = Inputs(photo, *(sent(each, device) for each in (log2_stroke_B, told_B111, style_B)))
-        found = self.recordings[key] or self._record(key, given, told_B111, plan)
+        found = self.recordings.get(key) or self._record(key, given, told_B111, plan)
         return None if found is None else self._replay(found, given)
 
     def _replay(self, found: Recording, given: Inputs) -> Computed:

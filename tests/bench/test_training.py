@@ -78,12 +78,15 @@ def test_parts_are_medians_over_blocks_and_each_block_sums_to_its_steps(built):
     assert found.compiled_meanwhile == 0
 
 
-def test_the_warm_up_lasts_until_nothing_is_compiled_any_more(clock, monkeypatch):
+@pytest.mark.parametrize(("recorded", "quiet"), [(None, training.WARM_UP_STEPS), (object(), training.WARM_UP_RECORDED)])
+def test_the_warm_up_lasts_until_nothing_is_compiled_or_recorded_any_more(clock, monkeypatch, recorded, quiet):
     graphs = iter([0, 1, 1, 2, *[2] * 99])  # before and after each step: the first two compile
     monkeypatch.setattr(training, "compiled_graphs", lambda: next(graphs))
     blocks = training.Blocks(reference=None, rates=None, seconds=0.0, rounds=1, settle_steps=0)
     blocks.clock = clock
-    assert len(list(blocks._warm_up())) == 2 + training.WARM_UP_STEPS
+    made = iter([*range(10), *[9] * 99])  # before and after: the first five steps are recorded
+    blocks.module = type("Module", (), {"recorded": recorded, "prepared": property(lambda self: next(made))})()
+    assert len(list(blocks._warm_up())) == 5 + quiet
 
 
 def test_what_is_compiled_is_seen():
