@@ -37,7 +37,6 @@ def static_host(site: Site, tmp_path: Path) -> Iterator[str]:
 
 def test_any_static_host_will_do_with_one_thread(browser: Any, static_host: str, tmp_path, monkeypatch):
     with Visit(browser, static_host) as visit:
-        visit.painted()  # the sample, which may else come after the photo and take its place
         visit.give(photo(tmp_path / "cat.png"))
         visit.painted()
         assert not visit.page.evaluate("crossOriginIsolated")
@@ -109,7 +108,6 @@ def test_a_model_of_several_paintings_can_be_mixed_and_one_of_a_single_stroke_ha
     site = build_site({name: load(path, device="cpu") for name, path in files.items()})
     with serving(site) as server, Visit(browser, server.url) as visit:
         page = visit.page
-        visit.painted()
         visit.give(photo(tmp_path / "cat.png"))
         visit.painted()
         assert page.locator("#paintings .name").all_inner_texts() == [
