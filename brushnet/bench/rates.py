@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 
@@ -56,7 +56,7 @@ class Rates:
         dtype = torch.bfloat16 if kind == "bfloat16" else torch.float32
         a, b = (torch.randn(side, side, generator=generator).to(self.clock.device, dtype) for _ in range(2))
         out = torch.empty_like(a)
-        with matmul_precision("high") if kind == "tf32" else nullcontext():
+        with matmul_precision("high" if kind == "tf32" else "highest"):
             return self._median(lambda: torch.mm(a, b, out=out), seconds)
 
     def _median(self, once: Callable[[], object], seconds: float) -> float:

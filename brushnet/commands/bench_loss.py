@@ -60,6 +60,7 @@ def measure_loss(
     options = build.build_options(cfg, Path())
     ours = train_ours(module, data, options, judge, clock, limits=limits, tell=tell)
     if request.sheet is not None:
+        module.to(clock.device)  # Lightning has taken it off at the end
         rows = sheet_rows(held_out, [reference.paint, painter(module)], device=clock.device, most=SHOWN_PHOTOS)
         _write_sheet(request.sheet, rows, seconds=(theirs[-1].seconds, ours[-1].seconds))
     plain = reference_module()

@@ -140,6 +140,23 @@ def test_what_is_no_picture_and_what_is_too_large_is_said(visit, tmp_path):
     assert page.locator("#remark").inner_text() == ""
 
 
+def test_a_sample_that_comes_late_does_not_take_the_place_of_a_photo(visit, tmp_path):
+    page, held = visit.page, []
+    page.route("**/photos/*", lambda route: held.append(route))
+    try:
+        page.locator("#samples button").nth(1).click()
+        visit.give(photo(tmp_path / "cat.png"))
+        visit.painted()
+        assert len(held) == 1
+        held[0].continue_()
+        page.wait_for_timeout(300)
+        visit.painted()
+        assert page.locator("#samples button[aria-pressed='true']").count() == 0
+        assert levels(download(visit, tmp_path / "found.png")).shape == (160, 240, 3)
+    finally:
+        page.unroute("**/photos/*")
+
+
 def test_everything_can_be_done_by_keyboard(visit):
     page = visit.page
     reached: dict[str, int] = {}

@@ -55,11 +55,15 @@ function showPainting(result) {
   problem(null);
 }
 
+let turns = 0; // of photos that are being loaded, the one that was chosen last counts, whichever comes first
+
 async function usePhoto(blob, name, sample = null) {
+  const turn = ++turns;
   try {
     problem(null);
     busy(true);
     const bitmap = await decoded(blob, name);
+    if (turn !== turns) return;
     byId("painting-view").classList.add("blank");
     compare.show(false);
     for (const each of index.photos) each.button.setAttribute("aria-pressed", each === sample);
@@ -67,15 +71,18 @@ async function usePhoto(blob, name, sample = null) {
     await studio.setPhoto(bitmap, name);
     brushes.show(studio.map);
   } catch (error) {
+    if (turn !== turns) return;
     problem(error instanceof BadPhoto ? error.message : `${name} could not be used: ${error.message}.`);
   }
 }
 
 async function useSample(sample) {
+  const turn = ++turns;
   try {
-    await usePhoto(await (await fetch(sample.file)).blob(), sample.file.split("/").pop(), sample);
+    const blob = await (await fetch(sample.file)).blob();
+    if (turn === turns) await usePhoto(blob, sample.file.split("/").pop(), sample);
   } catch (error) {
-    problem(`${sample.name} could not be loaded: ${error.message}.`);
+    if (turn === turns) problem(`${sample.name} could not be loaded: ${error.message}.`);
   }
 }
 
