@@ -6,6 +6,7 @@ kernels. A replay launches them all at once.
 Shape letters: B batch, H W picture size, K styles.
 """
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import torch
 from torch import Tensor
 
 from brushnet.nets.transformer import ResidualTransformer
+
+log = logging.getLogger(__name__)
 
 MOST = 4  # recordings kept: each holds the memory of a painting
 WARM_UP_CALLS = 3  # before a recording: nothing may be compiled, chosen or allocated in it
@@ -47,18 +50,19 @@ class Replays:
     """A network that records what is painted a second time, by size, stroke scale, style weights and arithmetic.
 
     A stroke map, or a batch of several scales, is computed as ever: what there is to compute depends on its values. The
-    weights must not change any more. Threads may share it, one paints at a time.
+    weights must not change any more. Threads may share it, one paints at a time. Where recording fails, for want of
+    memory say, a warning says why, and nothing more is recorded.
     """
 
     def __init__(self, net: ResidualTransformer, *, record: Callable[..., Callable[[Tensor], Tensor]] = Recording):
-        self.net, self.record = net, record
+        self.net, self.record, self.on = net, record, True
         self.seen: OrderedDict[Key, Callable[[Tensor], Tensor] | None] = OrderedDict()
         self.lock = threading.Lock()
 
     def __call__(self, photo_B3HW: Tensor, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> Tensor:
         """As the network's. Condition on the CPU."""
         octaves = log2_stroke_B1hw.flatten()
-        if log2_stroke_B1hw.shape[-2:] != (1, 1) or (octaves != octaves[0]).any():
+        if not self.on or log2_stroke_B1hw.shape[-2:] != (1, 1) or (octaves != octaves[0]).any():
             return self.net(photo_B3HW, log2_stroke_B1hw, style_weights_BK)
         kind = photo_B3HW.device.type
         autocast = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
@@ -74,7 +78,7 @@ class Replays:
                 self.seen.popitem(last=False)
         return self.net(photo_B3HW, log2_stroke_B1hw, style_weights_BK)
 
-    def _recorded(self, photo: Tensor, log2_stroke: Tensor, style_weights: Tensor) -> Callable[[Tensor], Tensor]:
+    def _recorded(self, photo: Tensor, log2_stroke: Tensor, style_weights: Tensor) -> Callable[[Tensor], Tensor] | None:
         """Of all that follows the condition: that is sent to the GPU only once."""
         kind = photo.device.type
         enabled, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
@@ -85,4 +89,11 @@ class Replays:
             with torch.no_grad(), torch.autocast(kind, dtype=dtype, enabled=enabled, cache_enabled=False):
                 return self.net.paint_with_affines(photo_B3HW, log2_stroke, style_weights, affines)[0]
 
-        return self.record(compute, photo)
+        try:
+            return self.record(compute, photo)
+        except RuntimeError as error:
+            self.on = False
+            self.seen.clear()
+            cause = " ".join(str(error).split())
+            log.warning("painting cannot be recorded here, going on without: %s: %.200s", type(error).__name__, cause)
+            return None

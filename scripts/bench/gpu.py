@@ -1,15 +1,17 @@
 """The GPU half of the speed table, in one call of at most nine minutes: python scripts/bench/gpu.py -o DIR --vgg FILE
 
-    training      Johnson net, VGG-16 to relu4_3 (random weights), 256 px, bf16, compiled: images/s against the
-                  reference trainer at our batch and at the port's own of 4, and against the roofline
-    time to loss  trainer=gpu against the reference trainer at the port's batch of 4, until the held-out losses that the
-                  reference has after --reference-steps: 4,000 (16,000 images) fit into the nine minutes. With
-                  --only 'time to loss' --reference-steps 40000, the table's 160,000 images, all nine are for that.
-                  VGG-19 to relu3_4 judges: without --vgg it is left out
-    painting      512 px and 1080p, each of conf/net in float32 and bf16, compiled or not, against the Johnson net in
+    training      Johnson net, VGG-16 to relu4_3 (random weights), 256 px, bf16: images/s against the reference trainer
+                  at our batch and at the port's own of 4, and against the roofline
+    defaults      trainer=gpu with the default net and --vgg, without it the embedded loss network: how long the device
+                  waits for data
+    painting      512 px and 1080p, each of conf/net in float32 and bf16, plain and replayed, against the Johnson net in
                   float32
-    defaults      trainer=gpu with the default net and the embedded loss network: how long the device waits for data
+    time to loss  one scale learnt by the reference's own layers (see RACE_OPTIONS) against the reference trainer at the
+                  port's batch of 4, until the held-out losses that the reference has after --reference-steps: 4,000
+                  (16,000 images) fit into the nine minutes. With --only 'time to loss' --reference-steps 40000, the
+                  table's 160,000 images, all nine are for that. VGG-19 to relu3_4 judges: without --vgg it is left out
     loading       photos a second by number of workers
+    compiled      training and painting once more with torch.compile, which takes minutes to begin
 
 Each is a `brushnet bench` of its own: one that fails or takes too long loses no other. DIR/gpu.json is written anew
 after each of them and holds all figures, DIR/log.txt what they said. `--smoke` does the same on a CPU with tiny nets.
@@ -42,6 +44,17 @@ FEWEST_SECONDS = 20  # with less left nothing is begun: libraries alone take tha
 
 JOHNSON = ["experiment=johnson", "trainer=gpu", "trainer.batch_size=16", "trainer.crop_px=256"]
 JOHNSON += ["trainer.precision=bf16-mixed"]
+# What the reference's style loss (a sum over raw Gram matrices) is mostly made of: its deepest layer.
+RACE_OPTIONS = [
+    "stroke=fixed",
+    "loss=johnson",
+    "loss.style_layers=[{name:relu1_2,weight:0.1},{name:relu2_2,weight:0.1},{name:relu3_4,weight:1.0}]",
+    "loss.content_layers=[{name:relu2_2,weight:1.0}]",
+    "loss.content_weight=0.1",
+    "trainer.batch_size=8",
+    "trainer.max_steps=1500",
+    "trainer.warmup_steps=20",
+]
 SMOKE = ["net.width=4", "net.blocks=1", "trainer.accelerator=cpu", "trainer.batch_size=2", "trainer.crop_px=64"]
 
 
@@ -81,28 +94,30 @@ def commands(folder: Path, args: argparse.Namespace) -> dict[str, list[str]]:
     vgg16 = _random_weights(folder / "vgg16_random.pth", "vgg16")
     photos = [f"data.path='{args.photos}'"] if args.photos else []
     johnson = [*(["experiment=johnson", *SMOKE] if smoke else JOHNSON), f"lossnet.weights='{vgg16}'", *photos]
-    default = [*(SMOKE if smoke else ["trainer=gpu"]), "lossnet=compact", *photos]
-    compiled = [] if smoke else ["trainer.compile=true"]
-    found = {"training": ["train", *johnson, *compiled, *flags]}
     judge = _random_weights(folder / "vgg19_random.pth", "vgg19") if smoke and args.vgg is None else args.vgg
-    if judge is not None:
-        found[RACE] = ["loss", *default, *compiled, *_race(judge, args), flags[0]]
+    on_device = SMOKE if smoke else ["trainer=gpu"]
+    default = [*on_device, f"lossnet.weights='{judge}'" if judge else "lossnet=compact", *photos]
     large, small = ("--sizes=48x32", "--sizes=32") if smoke else ("--sizes=512,1920x1080", "--sizes=256,1024,2048")
+    found = {"training": ["train", *johnson, *flags], "defaults": ["train", *default, *flags]}
     for net in networks():
-        found[f"painting, {net}"] = ["stylize", f"net={net}", large, *([] if smoke else ["--compile"]), *_short(flags)]
+        found[f"painting, {net}"] = ["stylize", f"net={net}", large, *_short(flags)]
+    if judge is not None:
+        options = [*RACE_OPTIONS, *SMOKE] if smoke else ["trainer=gpu", *RACE_OPTIONS]
+        found[RACE] = ["loss", *options, f"lossnet.weights='{judge}'", *photos, *_race(judge, args), flags[0]]
+    compiled = [] if smoke else ["trainer.compile=true"]
     return {
         **found,
-        "defaults": ["train", *default, *compiled, *flags],
         "loading": ["data", *default, *_short(flags)],
-        "training, reference at batch 4": [
-            "train",
-            *johnson,
-            *compiled,
-            f"--reference-batch={REFERENCE_BATCH}",
-            *flags,
-        ],
-        "training, not compiled": ["train", *johnson, "trainer.compile=false", *flags],
+        "training, reference at batch 4": ["train", *johnson, f"--reference-batch={REFERENCE_BATCH}", *flags],
         "painting, by size": ["stylize", small, *_short(flags)],
+        "training, compiled": ["train", *johnson, *compiled, *flags],
+        "painting, compiled": [
+            "stylize",
+            f"net={networks()[0]}",
+            large,
+            *([] if smoke else ["--compile"]),
+            *_short(flags),
+        ],
     }
 
 

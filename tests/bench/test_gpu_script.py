@@ -43,11 +43,12 @@ def test_every_command_is_one_that_brushnet_bench_takes(script, smoke, tmp_path)
             assert [layer.name for layer in cfg.loss.style_layers][-1] == "relu4_3"
         if name == script.RACE:
             bench_loss.check(cfg)
+            assert [layer.name for layer in cfg.loss.style_layers] == ["relu1_2", "relu2_2", "relu3_4"]  # its judge's
 
 
 def test_every_network_is_painted_with_the_default_first(script, tmp_path):
     names = [name.partition(", ")[2] for name in script.commands(tmp_path, asked()) if name.startswith("painting, ")]
-    assert set(names) == {*groups(conf_dir())["net"], "by size"}
+    assert set(names) == {*groups(conf_dir())["net"], "by size", "compiled"}
     assert names[0] == re.search(r"- net: (\w+)", (conf_dir() / "train.yaml").read_text())[1]
 
 
@@ -69,7 +70,7 @@ def test_a_race_that_was_shortened_says_so(script):
 def test_an_unknown_name_is_refused(script, tmp_path, capsys):
     with pytest.raises(SystemExit):
         script.main(["--smoke", "-o", str(tmp_path), "--only", "racing"])
-    assert "--only must be of training, time to loss, painting, " in capsys.readouterr().err
+    assert "--only must be of training, defaults, painting, quick, " in capsys.readouterr().err
 
 
 def test_one_that_fails_or_takes_too_long_loses_no_other(script, tmp_path, monkeypatch, capsys):
@@ -110,7 +111,9 @@ def test_smoke_measures_all_of_it_on_a_cpu(script, tmp_path, capsys):
     assert script.RACE in found
     assert found["training, reference at batch 4"]["training"]["reference"]["batch_size"] == 4
     painted = [
-        each["inference"] for name, each in found.items() if name.startswith("painting, ") and "size" not in name
+        each["inference"]
+        for name, each in found.items()
+        if name.removeprefix("painting, ") in groups(conf_dir())["net"]
     ]
     assert [len({row["network"] for row in rows}) for rows in painted] == [2] * len(groups(conf_dir())["net"])
     out = capsys.readouterr().out

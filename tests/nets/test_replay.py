@@ -98,6 +98,19 @@ def test_few_recordings_are_kept_the_last_ones(net, recordings):
     assert recordings.made == 6
 
 
+def test_what_cannot_be_recorded_is_painted_as_ever(net, caplog):
+    def no_memory(compute, photo):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
+
+    replays = Replays(net, record=no_memory)
+    for call in range(4):
+        torch.testing.assert_close(
+            replays(photo(call), octaves(0.5), ONE_STYLE), net(photo(call), octaves(0.5), ONE_STYLE)
+        )
+    said = "painting cannot be recorded here, going on without: OutOfMemoryError: CUDA out of memory. Tried to allocate"
+    assert caplog.text.count(said) == 1
+
+
 @NEEDS_GPU
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_gpu_replays_what_it_paints_otherwise(bf16):
