@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from brushnet import build, cli, config
+from brushnet import build, cli, config, models
 from brushnet.bench import inference, rates
 from brushnet.bench.loading import worker_counts
 from brushnet.commands import bench_parts, bench_scaling
 from brushnet.commands.bench import parse_sizes
+from brushnet.commands.bench_training import training_of
 from brushnet.config.folder import conf_dir, groups
 from brushnet.errors import BrushnetError
 from tests.bench.conftest import tiny  # noqa: F401
@@ -163,6 +165,7 @@ def starting(code):
         (["net=slim,johnson"], "net must have one value, got slim,johnson"),
         (["resume=runs/a"], "resume= starts from something that is trained; brushnet bench trains from the beginning"),
         (["style.base=starry-night"], "style.base= starts from something that is trained"),
+        (["train", "fork=starry-night", "net.blocks=1"], "fork=starry-night: its weights cannot be taken over with"),
         (["trainer.devices=2"], "trainer.devices must be 1 in brushnet bench, got 2"),
         (["--data", "a", "data.path=b"], "--data a and data.path=b say the same; give one of them"),
         (["--data", "nowhere"], "data.path=nowhere does not exist"),
@@ -190,6 +193,12 @@ def test_a_mistake_is_one_line_and_nothing_is_measured(arguments, message, folde
     assert err.startswith("brushnet: error: ")
     assert err.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+def test_a_fork_is_measured_from_the_weights_that_it_starts_from():
+    module, _ = training_of(config.compose(["fork=starry-night", "lossnet=compact"]), overrides=["fork=starry-night"])
+    found, wanted = module.net.state_dict(), models.load("starry-night", device="cpu").net.state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in found.items())
 
 
 def test_a_folder_with_the_name_of_a_file_is_refused(folder, capsys):

@@ -40,7 +40,7 @@ def measure_loss(
     """Figures as JSON has them. UserError before anything is trained."""
     check(cfg)
     vgg, arch, source = _vgg(cfg, request.vgg)
-    module, data = training_of(cfg)
+    module, data = training_of(cfg, overrides=overrides)
     assert data.photos is not None
     with seeds.torch_seeded(cfg.seed, "reference"):  # its weights and the order of its photos
         reference = Reference(

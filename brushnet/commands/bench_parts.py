@@ -30,7 +30,7 @@ from brushnet.errors import UserError
 Tell = Callable[[str], None]
 
 ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}  # as trainer.accelerator calls them
-NOT_MEASURED = ("resume", "fork", "style.base")
+NOT_MEASURED = ("resume", "style.base")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def composed(request: Request) -> Config:
 
 def training(cfg: Config, request: Request, clock: Clock, *, tell: Tell) -> dict[str, Any]:
     cfg.trainer.accelerator = ACCELERATORS[clock.device.type]
-    module, data = training_of(cfg)
+    module, data = training_of(cfg, overrides=request.overrides)
     assert data.photos is not None
     workers = data.train_dataloader().num_workers
     reference = Reference(
