@@ -20,7 +20,7 @@ from brushnet.nets.rows import (
     Affine,
     Convolved,
     Cropped,
-    Enlarged,
+    EnlargedConvolved,
     Held,
     Kept,
     Normed,
@@ -137,7 +137,7 @@ def _decode(net: ResidualTransformer, feats: Rows, affines: list[Affine], passes
 def _convolved(feats: Rows, layer: nn.Module) -> Rows:
     assert isinstance(layer, Conv)
     if isinstance(layer, EnlargingConv):
-        return Convolved(Enlarged(feats), layer)
+        return EnlargedConvolved(feats, layer)
     if isinstance(layer, SubPixelConv):
         return Shuffled(Convolved(feats, layer))
     return Convolved(feats, layer)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from brushnet.nets.convs import EnlargingConv, enlarging
 from brushnet.nets.norm import Moments, conditional_instance_norm
 
 Affine = tuple[Tensor, Tensor]
@@ -129,19 +130,25 @@ class Convolved:
         return F.conv2d(band, self.conv.weight, self.conv.bias, self.stride)
 
 
-class Enlarged:
-    """Each point twice as high and wide."""
+class EnlargedConvolved:
+    """An EnlargingConv: computed, as there, for the 2 x 2 pixels of a point at a time."""
 
-    def __init__(self, source: Rows):
-        self.source, self.channels = source, source.channels
+    def __init__(self, source: Rows, conv: EnlargingConv):
+        self.source, self.channels = source, conv.out_channels
         self.height, self.width = 2 * source.height, 2 * source.width
-        self.row_bytes, self.row_work = source.row_bytes / 2 + _bytes(self), source.row_work / 2
+        self.weight, self.bias = (value.detach() for value in enlarging(conv))
+        self.row_bytes = source.row_bytes / 2 + 3 * _bytes(self)
+        self.row_work = source.row_work / 2 + source.width * self.weight.numel() / 2
         self.window = _Window(source)
 
     def read(self, top: int, bottom: int) -> Tensor:
-        first = top // 2
-        band = self.window.read(first, (bottom + 1) // 2, anew=top == 0)
-        return F.interpolate(band, scale_factor=2.0, mode="nearest")[:, :, top - 2 * first : bottom - 2 * first]
+        first, end = (top + 1) // 2 - 1, bottom // 2 + 1  # each pair of rows sees two points
+        low, high = max(first, 0), min(end, self.source.height)
+        band = self.window.read(low, high, anew=top == 0)
+        band = F.pad(band, (1, 1, low - first, end - high), mode="replicate")
+        pixels = F.pixel_shuffle(F.conv2d(band, self.weight, self.bias), 2)
+        above = top - 2 * first - 1  # the first row is beyond the picture, or was read before
+        return pixels[:, :, above : above + bottom - top, 1:-1]
 
 
 class Shuffled:

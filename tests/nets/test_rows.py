@@ -5,13 +5,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from brushnet.nets.convs import Conv
+from brushnet.nets.convs import Conv, EnlargingConv
 from brushnet.nets.norm import conditional_instance_norm, feature_moments
 from brushnet.nets.rows import (
     Averaged,
     Convolved,
     Cropped,
-    Enlarged,
+    EnlargedConvolved,
     Held,
     Normed,
     Padded,
@@ -77,10 +77,17 @@ def test_a_norm_by_a_map_in_bands_is_the_norm(rows, size):
 
 
 @band_rows
-def test_enlarging_padding_cropping_and_sums_in_bands(rows):
+@pytest.mark.parametrize("size", [(11, 7), (6, 8), (2, 2), (1, 3)])
+@torch.no_grad()
+def test_an_enlarging_convolution_in_bands_is_the_convolution(rows, size):
+    conv, whole = EnlargingConv(3, 5), picture(*size)
+    made = in_bands(EnlargedConvolved(Once(whole), conv), rows)
+    torch.testing.assert_close(made, conv(whole), atol=1e-5, rtol=0)
+
+
+@band_rows
+def test_padding_cropping_and_sums_in_bands(rows):
     whole = picture(11, 7)
-    twice = in_bands(Enlarged(Once(whole)), rows)
-    assert torch.equal(twice, F.interpolate(whole, scale_factor=2.0, mode="nearest"))
     padded = in_bands(Padded(Once(whole), 20, 20), rows)
     assert torch.equal(padded, F.pad(whole, (0, 13, 0, 9), mode="replicate"))
     assert torch.equal(in_bands(Cropped(Once(whole), 5, 6), rows), whole[:, :, :5, :6])
