@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MOST_PIECES = (
-    16  # of a sample's positions, whose products are then added: a small matrix keeps few of a GPU's units busy
-)
+# Of a sample's positions, whose products are then added: a small matrix keeps few of a GPU's units busy.
+MOST_PIECES = 16
 
 
 class GpuMoments(torch.autograd.Function):

@@ -33,6 +33,7 @@ class ReflectPad(torch.autograd.Function):
 def padded(feats_BCHW: Tensor, px: int, *, dtype: torch.dtype) -> Tensor:
     """Reflected at its borders, channels last."""
     batch, channels, height, width = feats_BCHW.shape
+    assert px < min(height, width)
     out = torch.empty(
         (batch, channels, height + 2 * px, width + 2 * px),
         dtype=dtype,

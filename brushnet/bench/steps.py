@@ -16,7 +16,7 @@ class StepParts(Profiler):
     `data` is the wait for a batch and its way to the device, `network` the forward pass, `loss_network` the losses and
     the networks behind them, `optimiser` all from the end of the backward pass to that of the step (clipping, Adam,
     averaging, logging), `rest` what is left: targets, callbacks, Lightning. `waited` are the host's seconds for `data`
-    while `on` is false too: a device that is asked for nothing else meanwhile waits as long.
+    while `on` is false: a device that still has work to do waits for less.
     """
 
     def __init__(self, clock: Clock):

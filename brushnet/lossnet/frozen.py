@@ -11,10 +11,12 @@ from torch.nn import functional as F
 
 from brushnet.reflection import folded_, padded
 
+DEVICE = "cuda"  # on others torch's own are as fast
+
 
 def conv_relu(conv: nn.Conv2d, feats_BCHW: Tensor) -> Tensor:
-    """(B, O, H, W). The weights get no gradient."""
-    if feats_BCHW.device.type != "cuda" or torch.compiler.is_compiling():
+    """(B, O, H, W). The weights get no gradient. A convolution that is watched by a hook is called as a module."""
+    if feats_BCHW.device.type != DEVICE or torch.compiler.is_compiling() or conv._forward_hooks:
         return F.relu(conv(feats_BCHW))
     kind = feats_BCHW.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else feats_BCHW.dtype

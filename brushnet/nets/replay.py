@@ -22,28 +22,41 @@ log = logging.getLogger(__name__)
 MOST = 4  # recordings kept: each holds the memory of a painting
 WARM_UP_CALLS = 3  # before a recording: nothing may be compiled, chosen or allocated in it
 
+_ONE_AT_A_TIME = threading.Lock()  # two recordings at once would end each other
+
 Key = tuple[Any, ...]
 
 
 class Recording:
-    """`compute(photo)` on photos of the size of `photo_B3HW`, on its GPU."""
+    """`compute(photo)` on photos of the size of `photo_B3HW`, on its GPU, which need not be the current one."""
 
     def __init__(self, compute: Callable[[Tensor], Tensor], photo_B3HW: Tensor):
-        self.compute, self.photo = compute, photo_B3HW.clone()  # all that is read must live as long as the recording
+        # Out of inference mode, or the photo could not be written into outside it.
+        with _ONE_AT_A_TIME, torch.inference_mode(False), torch.cuda.device(photo_B3HW.device):
+            self.compute, self.photo = compute, photo_B3HW.clone()  # all that is read must live as long as this does
+            self.graph, self.done = torch.cuda.CUDAGraph(), torch.cuda.Event()
+            self._record()
+            self.done.record()
+
+    def _record(self) -> None:
         here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
             for _ in range(WARM_UP_CALLS):
-                compute(self.photo)
+                self.compute(self.photo)
         here.wait_stream(aside)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # others may go on using the GPU
-            self.painting = compute(self.photo)
+        # Other threads may go on using the GPU meanwhile.
+        with torch.cuda.graph(self.graph, stream=aside, capture_error_mode="thread_local"):
+            self.painting = self.compute(self.photo)
 
     def __call__(self, photo_B3HW: Tensor) -> Tensor:
-        self.photo.copy_(photo_B3HW)
-        self.graph.replay()
-        return self.painting.clone()  # the next replay writes into the same memory
+        with torch.cuda.device(self.photo.device):
+            self.done.wait()  # for the painting before, which may have been asked for on another stream
+            self.photo.copy_(photo_B3HW)
+            self.graph.replay()
+            painting = self.painting.clone()  # the next replay writes into the same memory
+            self.done.record()
+            return painting
 
 
 class Replays:
@@ -58,6 +71,10 @@ class Replays:
         self.net, self.record, self.on = net, record, True
         self.seen: OrderedDict[Key, Callable[[Tensor], Tensor] | None] = OrderedDict()
         self.lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type["Replays"], tuple[ResidualTransformer]]:
+        """A copy begins anew: recordings are of this network's weights."""
+        return Replays, (self.net,)
 
     def __call__(self, photo_B3HW: Tensor, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> Tensor:
         """As the network's. Condition on the CPU."""

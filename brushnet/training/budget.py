@@ -28,7 +28,7 @@ class TimeBudget(pl.Callback):
         self.seconds, self.max_steps = seconds, max_steps
         self.validate_every_steps, self.validation_batches = validate_every_steps, validation_batches
         self.durations: list[float] = []
-        self.prepared = 0
+        self.watched = self.prepared = 0
         self.total_steps: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -60,9 +60,9 @@ class TimeBudget(pl.Callback):
         if module.device.type == "cuda":
             torch.cuda.synchronize()  # only while measuring
         now, prepared = time.perf_counter(), module.prepared
-        if prepared == self.prepared or module.batches_done >= self.MOST_WATCHED:
+        if prepared == self.prepared or self.watched >= self.MOST_WATCHED:
             self.durations.append(now - self.last)
-        self.last, self.prepared = now, prepared
+        self.last, self.prepared, self.watched = now, prepared, self.watched + 1
         if len(self.durations) >= self.WARM_UP + self.MEASURED:
             self._decide(trainer, module)
 

@@ -15,7 +15,8 @@ from brushnet.errors import BrushnetError
 from brushnet.training.trail import Figures, Trail, leaves
 
 if TYPE_CHECKING:
-    from brushnet.training.module import Drawn, StyleTraining
+    from brushnet.training.module import StyleTraining
+    from brushnet.training.step import Drawn
 
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 Optimisation is manual, so that a step whose loss or gradient is not finite can be skipped with the optimiser untouched.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -25,12 +26,14 @@ from brushnet.training.faults import Fault, skip_step
 from brushnet.training.loops import loops_after
 from brushnet.training.nearest import start_at_nearest
 from brushnet.training.objective import loss_terms, observe
-from brushnet.training.recorded import RecordedSteps, can_be_recorded
+from brushnet.training.recorded import RecordedSteps, why_not
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.spectrum import SpectrumTarget
 from brushnet.training.spikes import GradientSpikes
 from brushnet.training.step import Computed, Drawn, nan_unless_finite
 from brushnet.training.targets import CropTargets, StyleBank
+
+log = logging.getLogger(__name__)
 
 VALIDATION_SCALES = (0.5, 1.0, 2.0)  # those inside the trained range; outside it, its nearest end
 CHECKPOINT_KEY = "brushnet"
@@ -97,7 +100,7 @@ class StyleTraining(pl.LightningModule):
     def on_fit_start(self) -> None:
         self.fit_started, self.trained_on = time.perf_counter(), str(self.device)
         self.ahead = StepsAhead(self) if self._runs_ahead() else None
-        self.recorded = RecordedSteps(self) if can_be_recorded(self) else None
+        self.recorded = self._recorded_steps()
         self.lossnet.to(self.device, memory_format=self.memory_format)
         self.bank = StyleBank(
             self.paintings,
@@ -134,6 +137,18 @@ class StyleTraining(pl.LightningModule):
                 lossnet=self.lossnet,
                 spec=self.spec,
             )
+
+    def _recorded_steps(self) -> RecordedSteps | None:
+        if self.device.type != "cuda":
+            return None
+        if cause := why_not(self):
+            log.info("steps of this training are not recorded, which is slower: %s", cause)
+            return None
+        return RecordedSteps(self)
+
+    def on_fit_end(self) -> None:
+        self.recorded = None  # gigabytes, in a circle of references
+        self.net.zero_grad()
 
     def _runs_ahead(self) -> bool:
         return self._trainer is not None and self._trainer.strategy.root_device.type == "cuda"
@@ -215,7 +230,7 @@ class StyleTraining(pl.LightningModule):
             lossnet=self.lossnet,
             spec=self.spec,
             log2_stroke_B=log2_stroke_B,
-            observe=self.observe,
+            observe=self.observe if torch.is_grad_enabled() else observe,  # compiled is what a step takes
             plan=plan,
         )
         if self.spec.spectrum_weight:

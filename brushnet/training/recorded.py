@@ -42,12 +42,14 @@ class Recording:
     computed: Computed
 
 
-def can_be_recorded(module: "StyleTraining") -> bool:
-    """On a CUDA device, of one painting in the network with its bank's targets, by one process."""
-    if module.device.type != "cuda" or module.net.styles > 1 or module.target != "bank":
-        return False
+def why_not(module: "StyleTraining") -> str | None:
+    """What keeps steps on a CUDA device from being recorded."""
     trainer: Any = module.trainer
-    return trainer.world_size == 1
+    if module.net.styles > 1:
+        return "the model is of several paintings"
+    if module.target != "bank":
+        return f"style.target={module.target}"
+    return f"trainer.devices={trainer.world_size}" if trainer.world_size > 1 else None
 
 
 class RecordedSteps:
@@ -70,7 +72,10 @@ class RecordedSteps:
         indices_B = batch["index"].cpu()
         log2_stroke_B, style_B = module.stroke.sample(module.seed, indices_B), module.draw_styles(indices_B)
         told_B111 = module.stroke.told(log2_stroke_B)
-        if not self.on or (module.net.trunk == "scaled" and (told_B111 != told_B111[0]).any()):
+        if not self.on:
+            return None
+        if module.net.trunk == "scaled" and (told_B111 != told_B111[0]).any():
+            self._say_why("photos of a step have several stroke scales (stroke.group is not trainer.batch_size)")
             return None
         photo = batch["photo"]
         plan = content_plan(photo.shape, module.spec, log2_stroke_B)
@@ -80,6 +85,11 @@ class RecordedSteps:
         given = Inputs(photo, *(sent(each, device) for each in (log2_stroke_B, told_B111, style_B)))
         found = self.recordings.get(key) or self._record(key, given, told_B111, plan)
         return None if found is None else self._replay(found, given)
+
+    def _say_why(self, cause: str) -> None:
+        """Why steps are slower than they could be, once."""
+        self.on = False
+        log.info("steps of this training are not recorded, which is slower: %s", cause)
 
     def _replay(self, found: Recording, given: Inputs) -> Computed:
         for name, value in vars(given).items():
@@ -99,6 +109,8 @@ class RecordedSteps:
         except Exception as error:  # whatever it was: the step as ever tells of errors of its own
             self.on = False
             self.recordings.clear()
+            torch.cuda.current_stream().wait_stream(self.aside)
+            torch.clear_autocast_cache()  # of weights that were cast in the recording only
             cause = " ".join(str(error).split())
             log.warning(
                 "steps cannot be recorded here, going on without, slower: %s: %.200s", type(error).__name__, cause
@@ -118,7 +130,7 @@ class RecordedSteps:
                 computed = self.compute(inputs, told_B111, plan)
             finally:
                 graph.capture_end()
-                torch.clear_autocast_cache()
+            torch.clear_autocast_cache()
         here.wait_stream(self.aside)
         return graph, computed
 

@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", default=os.environ.get("OUT"),
                         required="OUT" not in os.environ, help="folder for gpu.json and log.txt ($OUT)")  # fmt: skip
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 to relu3_4, for time to loss")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 to relu3_4, for time to loss and the defaults")
     parser.add_argument("--photos", metavar="DIR", help="to train on (the sample photos)")
     parser.add_argument("--painting", metavar="FILE", help="to learn in time to loss (the sample painting)")
     parser.add_argument("--reference-steps", type=int, metavar="N", default=RACE_STEPS,
@@ -94,7 +94,11 @@ def commands(folder: Path, args: argparse.Namespace) -> dict[str, list[str]]:
     vgg16 = _random_weights(folder / "vgg16_random.pth", "vgg16")
     photos = [f"data.path='{args.photos}'"] if args.photos else []
     johnson = [*(["experiment=johnson", *SMOKE] if smoke else JOHNSON), f"lossnet.weights='{vgg16}'", *photos]
-    judge = _random_weights(folder / "vgg19_random.pth", "vgg19") if smoke and args.vgg is None else args.vgg
+    judge = (
+        _random_weights(folder / "vgg19_random.pth", "vgg19")
+        if smoke and args.vgg is None
+        else args.vgg and args.vgg.absolute()
+    )
     on_device = SMOKE if smoke else ["trainer=gpu"]
     default = [*on_device, f"lossnet.weights='{judge}'" if judge else "lossnet=compact", *photos]
     large, small = ("--sizes=48x32", "--sizes=32") if smoke else ("--sizes=512,1920x1080", "--sizes=256,1024,2048")

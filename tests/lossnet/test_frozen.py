@@ -39,6 +39,17 @@ def test_features_in_float32_give_bfloat16_ones_and_take_a_gradient_in_float32()
     assert feats.grad.dtype == torch.float32
 
 
+def test_where_a_hook_watches_the_convolution_is_called_as_a_module(monkeypatch):
+    conv, feats, called = frozen_conv(), features(8, 5), []
+    kernel = FrozenConvRelu.apply
+    monkeypatch.setattr("brushnet.lossnet.frozen.DEVICE", "cpu")
+    monkeypatch.setattr(FrozenConvRelu, "apply", lambda *args: called.append("kernel") or kernel(*args))
+    wanted = conv_relu(conv, feats)
+    conv.register_forward_hook(lambda *args: called.append("hook"))
+    torch.testing.assert_close(conv_relu(conv, feats), wanted)
+    assert called == ["kernel", "hook"]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_gpu_computes_what_a_cpu_does(bf16):

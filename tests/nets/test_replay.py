@@ -1,5 +1,7 @@
 """replay.py: what is painted again at the same size and stroke is recorded; every photo gets its own painting."""
 
+import copy
+
 import pytest
 import torch
 
@@ -96,6 +98,12 @@ def test_few_recordings_are_kept_the_last_ones(net, recordings):
     assert len(replays.seen) == 4
     replays(photo(7), octaves(0.4), ONE_STYLE)
     assert recordings.made == 6
+
+
+def test_a_copy_of_a_model_that_replays_begins_anew(net, recordings):
+    replays = Replays(net)
+    assert not copy.deepcopy(replays).seen
+    assert copy.deepcopy(replays).net is not net
 
 
 def test_what_cannot_be_recorded_is_painted_as_ever(net, caplog):

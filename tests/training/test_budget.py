@@ -18,19 +18,20 @@ def decided(monkeypatch):
     return found
 
 
-def watch(monkeypatch, *, prepared, seconds):
+def watch(monkeypatch, *, prepared, seconds, begun=0):
     """One step of so many `seconds` each, after which so many kinds of steps are `prepared`."""
     limit = budget.TimeBudget(60, max_steps=1000, validate_every_steps=100, validation_batches=1)
     limit.last = 0.0
     now = 0.0
-    for step, (kinds, spent) in enumerate(zip(prepared, seconds, strict=True)):
+    for step, (kinds, spent) in enumerate(zip(prepared, seconds, strict=True), start=begun):
         now += spent
         monkeypatch.setattr(budget.time, "perf_counter", lambda now=now: now)
         limit._measure(None, SimpleNamespace(device=torch.device("cpu"), prepared=kinds, batches_done=step))
 
 
-def test_steps_that_were_recorded_do_not_count(monkeypatch, decided):
-    watch(monkeypatch, prepared=[1, 2, 2, 2, 3, 3, 3, 3], seconds=[9, 9, 1, 1, 9, 1, 1, 1])
+@pytest.mark.parametrize("begun", [0, 5000])  # a run that is resumed
+def test_steps_that_were_recorded_do_not_count(monkeypatch, decided, begun):
+    watch(monkeypatch, prepared=[1, 2, 2, 2, 3, 3, 3, 3], seconds=[9, 9, 1, 1, 9, 1, 1, 1], begun=begun)
     assert decided == [[1] * 5]
 
 

@@ -1,6 +1,9 @@
 """recorded.py: what a recording is to compute, on a CPU and on the meta device, and which steps are replayed."""
 
 import contextlib
+import logging
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -8,8 +11,8 @@ import torch
 import brushnet
 from brushnet import build, config
 from brushnet.losses import Statistics
-from brushnet.training import module as training_module
 from brushnet.training.metrics_csv import MetricsCsv
+from brushnet.training.module import StyleTraining
 from brushnet.training.objective import content_plan
 from brushnet.training.recorded import Inputs, RecordedSteps
 from brushnet.training.spectrum import SpectrumTarget
@@ -46,10 +49,11 @@ def recordings(monkeypatch):
         computed = self.compute(inputs, told, plan)
         return Repeated(lambda: self.compute(inputs, told, plan), computed), computed
 
-    monkeypatch.setattr(training_module, "can_be_recorded", lambda module: True)
+    monkeypatch.setattr(StyleTraining, "_recorded_steps", lambda self: RecordedSteps(self))
     monkeypatch.setattr(RecordedSteps, "_captured", captured)
     for name in ("graph_pool_handle", "Stream"):
         monkeypatch.setattr(torch.cuda, name, lambda: None)
+    monkeypatch.setattr(torch.cuda, "current_stream", MagicMock)
     return made
 
 
@@ -62,7 +66,7 @@ def test_recorded_steps_train_the_same(train, recordings, stroke):
     recorded = train(*QUICK, *stroke, "trainer.log_every_steps=1")
     assert recordings
     with pytest.MonkeyPatch.context() as plainly:
-        plainly.setattr(training_module, "can_be_recorded", lambda module: False)
+        plainly.setattr(StyleTraining, "_recorded_steps", lambda self: None)
         plain = train(*QUICK, *stroke, "trainer.log_every_steps=1", out="plain")
     assert losses(recorded) == pytest.approx(losses(plain), rel=1e-4)
     found, wanted = (brushnet.load(run).meta.training["losses"]["val/loss"] for run in (recorded, plain))
@@ -78,19 +82,64 @@ def test_each_size_of_the_trunk_has_a_recording_of_its_own(train, recordings, mo
     assert len(recordings) == 2
 
 
-def test_photos_of_different_scales_are_trained_as_ever(train, recordings):
-    train(*QUICK, "stroke.group=1", "trainer.max_steps=4")
+def test_photos_of_different_scales_are_trained_as_ever(train, recordings, caplog):
+    with caplog.at_level(logging.INFO):
+        train(*QUICK, "stroke.group=1", "trainer.max_steps=4")
     assert not recordings
+    cause = "photos of a step have several stroke scales (stroke.group is not trainer.batch_size)"
+    assert caplog.text.count(f"steps of this training are not recorded, which is slower: {cause}\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("styles", "target", "processes", "cause"),
+    [
+        (2, "bank", 1, "the model is of several paintings"),
+        (1, "crop", 1, "style.target=crop"),
+        (1, "bank", 2, "trainer.devices=2"),
+        (1, "bank", 1, None),
+    ],
+)
+def test_on_a_gpu_it_is_said_why_steps_are_not_recorded(styles, target, processes, cause, caplog):
+    module = SimpleNamespace(net=SimpleNamespace(styles=styles, parameters=list), target=target)
+    module.trainer, module.device = SimpleNamespace(world_size=processes), torch.device("cuda")
+    with caplog.at_level(logging.INFO):
+        found = StyleTraining._recorded_steps(module)
+    said = f"steps of this training are not recorded, which is slower: {cause}\n"
+    assert (found is None, said in caplog.text) == (cause is not None, cause is not None)
+
+
+def test_they_are_gone_after_the_training(train, recordings, monkeypatch):
+    ended = []
+    original = StyleTraining.on_fit_end
+    monkeypatch.setattr(StyleTraining, "on_fit_end", lambda self: (original(self), ended.append(self)))
+    train(*QUICK, *FIXED)
+    assert recordings
+    assert [module.recorded for module in ended] == [None]
+    assert all(parameter.grad is None for parameter in ended[0].net.parameters())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_gpu_replays_what_it_trains_otherwise(train, precision):
+    options = [*QUICK, "trainer.accelerator=gpu", f"trainer.precision={precision}", "trainer.log_every_steps=1"]
+    recorded = train(*options)
+    with pytest.MonkeyPatch.context() as plainly:
+        plainly.setattr(StyleTraining, "_recorded_steps", lambda self: None)
+        plain = train(*options, out="plain")
+    assert losses(recorded) == pytest.approx(losses(plain), rel=0.05)
 
 
 def test_what_cannot_be_recorded_is_trained_as_ever(train, recordings, monkeypatch, caplog):
     def no_capture(self, *args):
         raise RuntimeError("CUDA error: operation not permitted\nwhen stream is capturing")
 
+    cleared = []
     monkeypatch.setattr(RecordedSteps, "_captured", no_capture)
+    monkeypatch.setattr(torch, "clear_autocast_cache", lambda: cleared.append(True))
     run = train(*QUICK, *FIXED)
     said = "RuntimeError: CUDA error: operation not permitted when stream is capturing"
     assert caplog.text.count(f"steps cannot be recorded here, going on without, slower: {said}\n") == 1
+    assert cleared
     assert brushnet.load(run).meta.training["steps"] == 8
 
 

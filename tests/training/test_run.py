@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from brushnet import images
 from brushnet.config import load_run
 from brushnet.errors import Stopped, UserError
 from brushnet.training import budget, callbacks
+from brushnet.training import run as training_run
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.stopping import StopOnSignal
@@ -298,3 +300,14 @@ def test_the_loss_network_chosen_by_itself_is_saved_by_name(train, tmp_path, mon
     run = train("lossnet.weights=auto", "trainer.max_steps=1")
     assert load_run(run).lossnet.weights == "compact"
     assert brushnet.load(run).meta.training["lossnet"] == "compact"
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "wanted"),
+    [("cuda", "bf16-mixed", "high"), ("cuda", "32-true", "highest"), ("cpu", "bf16-mixed", "highest")],
+)
+def test_statistics_are_of_tf32_with_bf16_on_a_gpu_alone_and_only_meanwhile(device, precision, wanted):
+    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(device)))
+    with training_run._matrix_products(trainer, SimpleNamespace(precision=precision)):
+        assert torch.get_float32_matmul_precision() == wanted
+    assert torch.get_float32_matmul_precision() == "highest"
