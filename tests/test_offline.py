@@ -17,7 +17,7 @@ import pytest
 from brushnet import images
 
 QUICKSTART = Path(__file__).parents[1] / "scripts" / "quickstart"
-SMALL = ["net.width=4", "net.blocks=1", "stroke.max=1.4", "style.bank_step_octaves=1", "trainer.max_steps=2",
+SMALL = ["stroke.max=1.4", "style.bank_step_octaves=1", "trainer.max_steps=2",
          "trainer.batch_size=2", "trainer.crop_px=64", "data.workers=1", "data.val_photos=2"]  # fmt: skip
 CACHES = ("HOME", "XDG_CACHE_HOME", "TORCH_HOME", "BRUSHNET_CACHE")  # where a download of yesterday would be found
 
