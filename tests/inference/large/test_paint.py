@@ -246,3 +246,17 @@ print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) * 1024 < 10**9
     assert images.size(tmp_path / "out.tif") == (4000, 6000)
+
+
+@pytest.mark.parametrize(
+    ("row_bytes", "device", "wanted"),
+    [
+        (1e6, "cpu", paint._FASTEST_BAND_BYTES),
+        (2e7, "cpu", 250e6),  # of few rows at a time the neighbours would be read again and again
+        (1e7, "cpu", 160e6),
+        (1e6, "cuda", 250e6),
+    ],
+)
+def test_bands_are_as_large_as_is_fastest_within_the_memory_that_is_allowed(row_bytes, device, wanted):
+    budget = paint._Budget(ROOM, 0, 250e6, 0)
+    assert budget.best(row_bytes, torch.device(device)) == wanted
