@@ -191,7 +191,7 @@ class _Budget:
         return cls(max_memory_bytes, taken, bands / _IN_BANDS_MORE, int(max(0.0, 0.9 * (left - bands))))
 
     def best(self, row_bytes: float, device: torch.device) -> float:
-        """Bytes of the bands that are computed fastest; on a GPU that is not measured, and more rows are fewer kernels."""
+        """Bytes of the bands that are computed fastest. Not measured on a GPU, where more rows are fewer kernels."""
         if device.type != "cpu":
             return self.band_bytes
         return min(self.band_bytes, max(_FASTEST_BAND_BYTES, _FEWEST_ROWS * row_bytes))
