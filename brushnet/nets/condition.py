@@ -57,13 +57,16 @@ class ConditionEmbedding(nn.Module):
         for parameter in self.of_paintings():
             parameter[to] = parameter[source]
 
-    def forward(self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def forward(
+        self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor, *, most: int | None = None
+    ) -> list[tuple[Tensor, Tensor]]:
         """One (scale, shift) pair a norm layer, each (B, C, h, w): the mean of the paintings' own, by their weights.
 
-        Weights on the CPU are best left there: which paintings count is read from them.
+        Weights on the CPU are best left there: which paintings count is read from them, unless `most` says how many a
+        sample mixes at most.
         """
         device = log2_stroke_B1hw.device
-        weights_Bn, paintings_Bn = (sent(each, device) for each in _mixed(style_weights_BK))
+        weights_Bn, paintings_Bn = (sent(each, device) for each in _mixed(style_weights_BK, most))
         stroke_B1Ehw = self.stroke(fourier_octaves(log2_stroke_B1hw))[:, None]
         embedded_BnEhw = F.silu(stroke_B1Ehw + self.style(paintings_Bn)[..., None, None])
         hidden = F.silu(self.hidden(embedded_BnEhw.flatten(0, 1))).unflatten(0, embedded_BnEhw.shape[:2])
@@ -93,11 +96,14 @@ class AffineHeads(nn.Module):
         return F.conv2d(grouped, heads, bias_BA.flatten(), groups=rows).reshape(batch, -1, *points)
 
 
-def _mixed(style_weights_BK: Tensor) -> tuple[Tensor, Tensor]:
+def _mixed(style_weights_BK: Tensor, most: int | None) -> tuple[Tensor, Tensor]:
     """Weights and indices of the paintings that count, each (B, n): only they are computed.
 
-    n is the most that a sample mixes. A graph that is traced once must hold for any weights, hence all K there.
+    n is the most that a sample mixes, read from the weights where it is not given. A graph that is traced once must
+    hold for any weights, hence all K there.
     """
+    if most is not None:
+        return style_weights_BK.topk(most, dim=1)
     most = style_weights_BK.shape[1]
     if most > 1 and not torch.compiler.is_compiling():
         most = max(1, int((style_weights_BK != 0).sum(dim=1).max()))

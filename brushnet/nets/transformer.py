@@ -140,9 +140,14 @@ class ResidualTransformer(nn.Module):
         for part in (self._encode, self._blocks, self._decode):
             setattr(self, part.__name__, torch.compile(part, *args, **kwargs))
 
-    def affines(self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor, device: torch.device) -> list[Affine]:
-        """Scale and shift of each norm layer, on `device`. A condition on the CPU needs no waiting for a GPU."""
-        return self.condition(sent(log2_stroke_B1hw, device), style_weights_BK)
+    def affines(
+        self, log2_stroke_B1hw: Tensor, style_weights_BK: Tensor, device: torch.device, *, most: int | None = None
+    ) -> list[Affine]:
+        """Scale and shift of each norm layer, on `device`. A condition on the CPU needs no waiting for a GPU.
+
+        `most` paintings are mixed in a sample at most; None: that is read from the weights.
+        """
+        return self.condition(sent(log2_stroke_B1hw, device), style_weights_BK, most=most)
 
     def paint_with_affines(
         self,

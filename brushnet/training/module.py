@@ -165,10 +165,14 @@ class StyleTraining(pl.LightningModule):
         self, photo_B3HW: Tensor, log2_stroke_B: Tensor, style_B: Tensor, *, net: nn.Module | None = None
     ) -> Tensor:
         """The painting (B, 3, H, W) of photos in [0, 1], by the averaged network unless another is given."""
-        first = self.net.styles - len(self.paintings)
-        weights_BK = nn.functional.one_hot(first + style_B, self.net.styles).to(photo_B3HW.dtype)
+        weights_BK = nn.functional.one_hot(self.first_style + style_B, self.net.styles).to(photo_B3HW.dtype)
         told = self.stroke.told(log2_stroke_B).to(photo_B3HW.dtype)  # on the CPU, both: the network reads them
         return (net or self.ema.module)(photo_B3HW, told, weights_BK)
+
+    @property
+    def first_style(self) -> int:
+        """Of the network's, that of `paintings`."""
+        return self.net.styles - len(self.paintings)
 
     @property
     def prepared(self) -> int:

@@ -45,8 +45,6 @@ class Recording:
 def why_not(module: "StyleTraining") -> str | None:
     """What keeps steps on a CUDA device from being recorded."""
     trainer: Any = module.trainer
-    if module.net.styles > 1:
-        return "the model is of several paintings"
     if module.target != "bank":
         return f"style.target={module.target}"
     return f"trainer.devices={trainer.world_size}" if trainer.world_size > 1 else None
@@ -140,9 +138,10 @@ class RecordedSteps:
         assert module.bank is not None
         targets = module.bank.target(inputs.log2_stroke, inputs.style)
         drawn = Drawn(module.as_float(inputs.photo), inputs.log2_stroke, inputs.style, targets, plan)
-        only = drawn.photo.new_ones(len(drawn.photo), 1)
-        affines = net.affines(inputs.told, only, drawn.photo.device)
-        painting, _ = net.paint_with_affines(drawn.photo, told_B111, only, affines)
+        places_K = torch.arange(net.styles, device=drawn.photo.device)
+        weights_BK = (places_K == module.first_style + inputs.style[:, None]).to(drawn.photo.dtype)
+        affines = net.affines(inputs.told, weights_BK, drawn.photo.device, most=1)
+        painting, _ = net.paint_with_affines(drawn.photo, told_B111, weights_BK, affines)
         means, loss = module.mean_terms(painting, drawn)
         gradients = torch.autograd.grad(nan_unless_finite(loss), self.trained, materialize_grads=True)
         norm = nn.utils.get_total_norm(gradients)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import brushnet
-from brushnet import build, config
+from brushnet import build, config, images
 from brushnet.losses import Statistics
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import StyleTraining
@@ -61,8 +61,12 @@ def losses(run):
     return [float(row["train/loss"]) for row in MetricsCsv(run / "metrics.csv").rows() if row["train/loss"]]
 
 
+@pytest.mark.parametrize("paintings", [1, 2])
 @pytest.mark.parametrize("stroke", [FIXED, ["stroke.min=0.9", "stroke.max=1.1"], ["stroke.mode=mixed"]])
-def test_recorded_steps_train_the_same(train, recordings, stroke):
+def test_recorded_steps_train_the_same(train, recordings, painting_file, tmp_path, stroke, paintings):
+    blocks = torch.rand(1, 3, 12, 15, generator=torch.Generator().manual_seed(5))
+    images.write(images.resize(blocks, 144, 180), tmp_path / "blocks.png")
+    stroke = [*stroke, f"style.files={[str(painting_file), str(tmp_path / 'blocks.png')][:paintings]}"]
     recorded = train(*QUICK, *stroke, "trainer.log_every_steps=1")
     assert recordings
     with pytest.MonkeyPatch.context() as plainly:
@@ -91,16 +95,11 @@ def test_photos_of_different_scales_are_trained_as_ever(train, recordings, caplo
 
 
 @pytest.mark.parametrize(
-    ("styles", "target", "processes", "cause"),
-    [
-        (2, "bank", 1, "the model is of several paintings"),
-        (1, "crop", 1, "style.target=crop"),
-        (1, "bank", 2, "trainer.devices=2"),
-        (1, "bank", 1, None),
-    ],
+    ("target", "processes", "cause"),
+    [("crop", 1, "style.target=crop"), ("bank", 2, "trainer.devices=2"), ("bank", 1, None)],
 )
-def test_on_a_gpu_it_is_said_why_steps_are_not_recorded(styles, target, processes, cause, caplog):
-    module = SimpleNamespace(net=SimpleNamespace(styles=styles, parameters=list), target=target)
+def test_on_a_gpu_it_is_said_why_steps_are_not_recorded(target, processes, cause, caplog):
+    module = SimpleNamespace(net=SimpleNamespace(parameters=list), target=target)
     module.trainer, module.device = SimpleNamespace(world_size=processes), torch.device("cuda")
     with caplog.at_level(logging.INFO):
         found = StyleTraining._recorded_steps(module)
@@ -143,10 +142,12 @@ def test_what_cannot_be_recorded_is_trained_as_ever(train, recordings, monkeypat
     assert brushnet.load(run).meta.training["steps"] == 8
 
 
+@pytest.mark.parametrize("paintings", [1, 2])
 @pytest.mark.parametrize("net", ["net.trunk=plain", "net.trunk=scaled", "net.ends=patch"])
-def test_a_recording_reads_nothing_from_the_device(tiny, net, monkeypatch):
+def test_a_recording_reads_nothing_from_the_device(tiny, painting_file, net, paintings, monkeypatch):
     """On the meta device there is nothing to be read: to ask for a value, or for the host's, is an error."""
-    cfg, meta = config.compose([*tiny, *ONE_SCALE, net, "stroke.min=0.4"]), torch.device("meta")
+    twice = [f"style.files={[str(painting_file)] * paintings}"]
+    cfg, meta = config.compose([*tiny, *ONE_SCALE, net, "stroke.min=0.4", *twice]), torch.device("meta")
     stroke = build.build_stroke(cfg)
     paintings, lossnet = build.build_paintings(cfg, stroke), build.build_lossnet(cfg)
     module = build.build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=None)
