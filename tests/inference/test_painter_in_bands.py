@@ -11,6 +11,8 @@ from brushnet.errors import Stopped
 from brushnet.inference import painter
 from brushnet.inference.large.choice import BEFORE_BYTES, must_be_in_bands
 from brushnet.inference.stylize import StylizeReport, stylize_files
+from brushnet.models import ModelMeta, StyleModel
+from brushnet.nets import ResidualTransformer
 
 
 @pytest.fixture
@@ -41,6 +43,18 @@ def test_what_takes_more_than_is_allowed_is_painted_in_bands(model):
     sizes = [height for height in range(100, 3000, 20) if in_bands(height, 1000)]
     with_map = [height for height in range(100, 3000, 20) if in_bands(height, 1000, torch.ones(1, 1, 2, 2))]
     assert len(with_map) >= len(sizes) > 0
+
+
+@pytest.mark.parametrize(("ends", "larger"), [("patch", True), ("full", False)])
+def test_a_large_picture_is_in_bands_where_that_is_faster(ends, larger):
+    net = ResidualTransformer(width=4, blocks=1, stroke_embedding=8, ends=ends, trunk_px=8)
+    meta = ModelMeta.of(net, stroke_mode="conditioned", stroke_min=0.5, stroke_max=2.0, reference_px=256,
+                        style_names=["none"])  # fmt: skip
+    whole, large = (
+        must_be_in_bands(StyleModel(net, meta), size, 1.0, max_memory_bytes=10**12)
+        for size in ((1500, 1600), (1600, 1600))
+    )
+    assert (whole, large) == (False, larger)
 
 
 @pytest.mark.parametrize("options", [{}, {"strength": 0.5}, {"preserve_colour": "histogram"}, {"stroke_per_side": 2.0}])

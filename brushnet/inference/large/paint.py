@@ -34,9 +34,9 @@ Progress = Callable[[float], None]  # of one painting, 0 to 1; what it raises en
 _BAND_SHARE = 0.3  # of the memory that is left: more rows at a time are hardly faster
 _TIDY_SHARE = 0.7  # of the memory that is allowed: tidying up costs some percent of the time
 _MOST_BAND_BYTES = 400_000_000
-# On a CPU. 2048 x 2048 px, default network, two busy cores, ns a pixel with bands of 16, 32, 64, 96, 150 and 300 MB:
-# 944, 739, 674, 662, 674, 811 at s = 1 and 736, 655, 574, 507, 509, 666 at s = 2.
-_FASTEST_BAND_BYTES = 120_000_000
+# On a CPU, whose caches more rows do not fit. 2048 x 2048 px, default network, two idle cores, ns a pixel with bands of
+# 16, 48, 80, 120 and 250 MB: 314, 309, 317, 357, 472 at s = 1 and 225, 230, 238, 282, 366 at s = 2.
+_FASTEST_BAND_BYTES = 48_000_000
 _FEWEST_ROWS = 16
 _IN_BANDS_MORE = (
     1.6  # what bands really take beside what Rows estimate, with torch's own copies and the allocator's gaps
