@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch, seconds
 SUFFIXES = (".onnx", ".pt2", ".safetensors")
 PACKAGES = ("onnx", "onnxruntime")  # the extra that .onnx needs
 # Largest differences from the network in grey levels of 255. No int8: what was 1.5 times as fast was off by over 100,
-# and weights alone in 8 bits were off by 4 and no faster (static quantization over photos and strokes; starry-night).
+# and weights alone in 8 bits were off by 4 and no faster (static quantization over photos and strokes; a `slim` model).
 LIMITS = {"float32": 0.5, "float16": 2.0}
 
 
