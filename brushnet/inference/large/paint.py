@@ -1,7 +1,8 @@
 """A photo's file painted into files, in bands: in a given amount of memory, however large it is.
 
 What that cannot hold lies in temporary files meanwhile: 32 bytes a pixel at a stroke scale of 1 and above, 48 at 0.5
-and below (default network; `slim`: 48 and 144). In float32: halves would put single pixels off by up to 7 of 255 levels (scripts/measure_large.py).
+and below (default network; `slim`: 48 and 144). In float32: halves would put single pixels off by up to 7 of 255 levels
+(`slim`; scripts/measure_large.py).
 
 Shape letters: h w size of a stroke map.
 """

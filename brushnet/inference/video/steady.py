@@ -21,7 +21,8 @@ from brushnet.stroke_map import fit_map
 from brushnet.style_mix import Style, style_weights
 
 # Of 0.25 to 4 s the longest flickers least (starry-night, s = 1, percent of the contrast a frame; a thing that passes:
-# 8.9 without, 2.8 and 1.2 with 1 and 4 s; a pan of 3 px: 11.6, 10.5 and 10.3). But for that long a camera that turns to something else paints it by what it has seen before.
+# 8.9 without, 2.8 and 1.2 with 1 and 4 s; a pan of 3 px: 11.6, 10.5 and 10.3). But for that long a camera that turns to
+# something else paints it by what it has seen before.
 HOLD_S = 2.0
 
 
