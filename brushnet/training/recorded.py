@@ -66,12 +66,12 @@ class RecordedSteps:
 
     def step(self, batch: dict[str, Tensor]) -> Computed | None:
         """None where this step is not to be replayed. Gradients, clipped, are left in the parameters."""
+        if not self.on:
+            return None
         module = self.module
         indices_B = batch["index"].cpu()
         log2_stroke_B, style_B = module.stroke.sample(module.seed, indices_B), module.draw_styles(indices_B)
         told_B111 = module.stroke.told(log2_stroke_B)
-        if not self.on:
-            return None
         if module.net.trunk == "scaled" and (told_B111 != told_B111[0]).any():
             self._say_why("photos of a step have several stroke scales (stroke.group is not trainer.batch_size)")
             return None
