@@ -281,13 +281,13 @@ SPOILT_RANK = """
     import os, torch
     from brushnet.training.module import StyleTraining
 
-    photo = StyleTraining._float
+    photo = StyleTraining.as_float
 
     def spoilt(self, value):
         nan = os.environ.get("LOCAL_RANK") == "1" and self.batches_done >= 2
         return photo(self, value) * (float("nan") if nan else 1)
 
-    StyleTraining._float = spoilt
+    StyleTraining.as_float = spoilt
 """
 
 

@@ -52,14 +52,16 @@ def test_parsing_a_size_needs_no_torch():
 @pytest.mark.parametrize("stroke", ["0.5", "2.0", "torch.linspace(0.35, 2.8, 40).expand(1, 1, 30, 40)"])
 def test_what_painting_whole_takes_is_known_beforehand(stroke):
     code = f"""
-import resource, torch, brushnet
+import re, torch, brushnet
+from pathlib import Path
 from brushnet.inference.large.paint import needed_bytes
 model = brushnet.load("starry-night")
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# Not ru_maxrss, which begins with the peak of the process that started this one.
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 stroke, photo = {stroke}, torch.rand(1, 3, 1500, 2000)
 before = peak()
 model(photo, stroke)
 print((peak() - before) / needed_bytes(model, (1500, 2000), stroke))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 0.5 < float(done.stdout) < 1
+    assert 0.45 < float(done.stdout) < 1
