@@ -177,7 +177,7 @@ class TrainerOptions:
                             choices=("auto", "32-true", "bf16-mixed"))  # fmt: skip
     accelerator: str = option("auto", "device kind", choices=("auto", "cpu", "gpu", "mps"), common=True)
     devices: int = option(1, "devices, trained in parallel (DDP)", min=1, max=1024, common=True)
-    compile: bool = option(False, "torch.compile network and loss: minutes of start, then faster")
+    compile: bool = option(False, "torch.compile network and loss: takes minutes to begin")
     channels_last: bool = option(True, "memory format of the convolutions")
     checkpoint_every_steps: int = option(500, "steps between checkpoints", unit="steps", min=1)
     checkpoint_every_minutes: float | None = option(10.0, "largest time between checkpoints; null: by steps alone",

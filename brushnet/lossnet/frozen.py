@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from brushnet.reflection import folded_, padded
 
-DEVICE = "cuda"  # on others torch's own are as fast
+DEVICE = "cuda"  # whose padding in torch turns channels first
 
 
 def conv_relu(conv: nn.Conv2d, feats_BCHW: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 Optimisation is manual, so that a step whose loss or gradient is not finite can be skipped with the optimiser untouched.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -26,14 +25,12 @@ from brushnet.training.faults import Fault, skip_step
 from brushnet.training.loops import loops_after
 from brushnet.training.nearest import start_at_nearest
 from brushnet.training.objective import loss_terms, observe
-from brushnet.training.recorded import RecordedSteps, why_not
+from brushnet.training.recorded import RecordedSteps, say_why, why_not
 from brushnet.training.schedule import learning_rate_factor
 from brushnet.training.spectrum import SpectrumTarget
 from brushnet.training.spikes import GradientSpikes
 from brushnet.training.step import Computed, Drawn, nan_unless_finite
 from brushnet.training.targets import CropTargets, StyleBank
-
-log = logging.getLogger(__name__)
 
 VALIDATION_SCALES = (0.5, 1.0, 2.0)  # those inside the trained range; outside it, its nearest end
 CHECKPOINT_KEY = "brushnet"
@@ -142,7 +139,7 @@ class StyleTraining(pl.LightningModule):
         if self.device.type != "cuda":
             return None
         if cause := why_not(self):
-            log.info("steps of this training are not recorded, which is slower: %s", cause)
+            say_why(cause)
             return None
         return RecordedSteps(self)
 

@@ -22,6 +22,8 @@ from brushnet.losses import (
 from brushnet.losses import total_variation as tv
 from brushnet.lossnet import LossNetwork
 
+ContentPlan = tuple[bool, ...]  # for each level of the image pyramid whether any sample's content is compared there
+
 SMALLEST_CONTENT_PX = 16  # a coarser level has no layout left to compare
 FINEST_CONTENT_LEVEL = 1  # at full resolution the photo pins the finest strokes down
 
@@ -47,17 +49,11 @@ def observe(
     return Observed(found, {layer: feats[layer] for layer in content_layers})
 
 
-class ContentPlan(NamedTuple):
-    """For each level of the image pyramid whether any sample's content is compared there."""
-
-    compared: tuple[bool, ...]
-
-
 def content_plan(shape: torch.Size, spec: LossSpec, log2_stroke_B: Tensor | None) -> ContentPlan:
     """For pictures of this shape; scales on the CPU."""
     levels_B = _content_levels(shape, spec, log2_stroke_B)
     count = max(spec.pyramid_levels, 1 + math.ceil(float(levels_B.max())))
-    return ContentPlan(tuple(bool(((levels_B - level).abs() < 1).any()) for level in range(count)))
+    return tuple(bool(((levels_B - level).abs() < 1).any()) for level in range(count))
 
 
 def loss_terms(
@@ -84,11 +80,11 @@ def loss_terms(
     style: dict[str, Tensor] = {}
     content_levels_B = _content_levels(painting_B3HW.shape, spec, log2_stroke_B)
     plan = plan or content_plan(painting_B3HW.shape, spec, log2_stroke_B)
-    levels = len(plan.compared)
+    levels = len(plan)
     pictures = zip(pyramid(painting_B3HW, levels), pyramid(photo_B3HW, levels), strict=True)
     for level, (picture, photo) in enumerate(pictures):
         style_layers = tuple(spec.style_layers) if level < spec.pyramid_levels else ()
-        content_layers = tuple(spec.content_layers) if plan.compared[level] else ()
+        content_layers = tuple(spec.content_layers) if plan[level] else ()
         found, feats = observe(picture, lossnet, style_layers, content_layers, spec.statistic)
         for layer in style_layers:
             distance = style_distance(found[layer], targets[level, layer], mean_weight=spec.mean_weight)

@@ -50,6 +50,10 @@ def why_not(module: "StyleTraining") -> str | None:
     return f"trainer.devices={trainer.world_size}" if trainer.world_size > 1 else None
 
 
+def say_why(cause: str) -> None:
+    log.info("steps of this training are not recorded, which is slower: %s", cause)
+
+
 class RecordedSteps:
     """Steps of `module`, each recorded when its kind comes first; weights are moved by whoever calls.
 
@@ -73,7 +77,8 @@ class RecordedSteps:
         log2_stroke_B, style_B = module.stroke.sample(module.seed, indices_B), module.draw_styles(indices_B)
         told_B111 = module.stroke.told(log2_stroke_B)
         if module.net.trunk == "scaled" and (told_B111 != told_B111[0]).any():
-            self._say_why("photos of a step have several stroke scales (stroke.group is not trainer.batch_size)")
+            self.on = False
+            say_why("photos of a step have several stroke scales (stroke.group is not trainer.batch_size)")
             return None
         photo = batch["photo"]
         plan = content_plan(photo.shape, module.spec, log2_stroke_B)
@@ -83,11 +88,6 @@ class RecordedSteps:
         given = Inputs(photo, *(sent(each, device) for each in (log2_stroke_B, told_B111, style_B)))
         found = self.recordings.get(key) or self._record(key, given, told_B111, plan)
         return None if found is None else self._replay(found, given)
-
-    def _say_why(self, cause: str) -> None:
-        """Why steps are slower than they could be, once."""
-        self.on = False
-        log.info("steps of this training are not recorded, which is slower: %s", cause)
 
     def _replay(self, found: Recording, given: Inputs) -> Computed:
         for name, value in vars(given).items():

@@ -94,11 +94,9 @@ def commands(folder: Path, args: argparse.Namespace) -> dict[str, list[str]]:
     vgg16 = _random_weights(folder / "vgg16_random.pth", "vgg16")
     photos = [f"data.path='{args.photos}'"] if args.photos else []
     johnson = [*(["experiment=johnson", *SMOKE] if smoke else JOHNSON), f"lossnet.weights='{vgg16}'", *photos]
-    judge = (
-        _random_weights(folder / "vgg19_random.pth", "vgg19")
-        if smoke and args.vgg is None
-        else args.vgg and args.vgg.absolute()
-    )
+    judge = args.vgg and args.vgg.absolute()
+    if judge is None and smoke:
+        judge = _random_weights(folder / "vgg19_random.pth", "vgg19")
     on_device = SMOKE if smoke else ["trainer=gpu"]
     default = [*on_device, f"lossnet.weights='{judge}'" if judge else "lossnet=compact", *photos]
     large, small = ("--sizes=48x32", "--sizes=32") if smoke else ("--sizes=512,1920x1080", "--sizes=256,1024,2048")

@@ -101,9 +101,13 @@ def test_few_recordings_are_kept_the_last_ones(net, recordings):
 
 
 def test_a_copy_of_a_model_that_replays_begins_anew(net, recordings):
-    replays = Replays(net)
-    assert not copy.deepcopy(replays).seen
-    assert copy.deepcopy(replays).net is not net
+    replays = Replays(net, record=recordings)
+    for call in range(2):
+        replays(photo(call), octaves(0.5), ONE_STYLE)
+    copied = copy.deepcopy(replays)
+    assert (len(replays.seen), len(copied.seen)) == (1, 0)
+    assert copied.net is not net
+    torch.testing.assert_close(copied(photo(0), octaves(0.5), ONE_STYLE), net(photo(0), octaves(0.5), ONE_STYLE))
 
 
 def test_what_cannot_be_recorded_is_painted_as_ever(net, caplog):

@@ -3,7 +3,7 @@ import torch
 
 from brushnet.nets import ResidualTransformer
 from brushnet.nets.norm import Carried, conditional_instance_norm, feature_moments
-from brushnet.nets.transformer import brushes
+from brushnet.nets.transformer import _as_slice, brushes
 from brushnet.stroke_map import fit_map
 
 ONE_STYLE = torch.ones(1, 1)
@@ -228,3 +228,10 @@ def test_parameters_keep_their_order(ends):
     """A checkpoint holds Adam's state by number."""
     names = [name.partition(".")[0] for name, _ in ResidualTransformer(width=4, blocks=1, ends=ends).named_parameters()]
     assert list(dict.fromkeys(names)) == ["down", "residual", "sharpen", "up", "last", "condition"]
+
+
+@pytest.mark.parametrize(
+    ("samples", "chosen"), [([1, 2, 3], slice(1, 4)), ([2], slice(2, 3)), ([0, 2], [0, 2]), ([2, 1], [2, 1])]
+)
+def test_neighbours_are_chosen_without_sending_a_list_to_a_gpu(samples, chosen):
+    assert _as_slice(samples) == chosen

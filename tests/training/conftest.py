@@ -1,11 +1,18 @@
 """A whole run of a tiny model, seconds on a CPU."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from brushnet import build, config
+from brushnet.commands.bench_training import training_of
+from brushnet.losses import Statistics
+from brushnet.training.module import StyleTraining
+from brushnet.training.spectrum import SpectrumTarget
+from brushnet.training.targets import StyleBank
 
 # For runs of many steps: sheets and checkpoints at the end alone, which take longer than steps so small.
 AT_THE_END = ("trainer.sample_every_steps=1000", "trainer.checkpoint_every_steps=1000")
@@ -59,3 +66,19 @@ def train(tiny: list[str], tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / out
 
     return run
+
+
+@pytest.fixture
+def module_on_meta(tiny: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., StyleTraining]:
+    """module_on_meta(*overrides): with its bank, where there is nothing to be read: to ask for a value is an error."""
+
+    def make(*overrides: str) -> StyleTraining:
+        meta, (module, _) = torch.device("meta"), training_of(config.compose([*tiny, *overrides]))
+        bank = module.bank = StyleBank(module.paintings, module.lossnet, module.spec, module.stroke, step_octaves=1)
+        bank.rows = {key: Statistics(*(value.to(meta) for value in rows)) for key, rows in bank.rows.items()}
+        module.spectrum = SpectrumTarget(module.paintings, module.stroke, step_octaves=1, device=meta)
+        monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: contextlib.nullcontext())  # knows no meta device
+        module.lossnet.to(meta)
+        return module.to(meta)
+
+    return make

@@ -1,19 +1,14 @@
 """Steps that the host does not wait for, on a CPU: where nothing can be read, and against those that are waited for."""
 
-import contextlib
 import re
 
 import pytest
 import torch
 
 import brushnet
-from brushnet import build, config
-from brushnet.losses import Statistics
 from brushnet.training import faults
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import StyleTraining
-from brushnet.training.spectrum import SpectrumTarget
-from brushnet.training.targets import StyleBank
 
 QUICK = ["trainer.max_steps=6", "trainer.validate_every_steps=100", "trainer.sample_every_steps=100"]
 
@@ -95,18 +90,9 @@ def test_they_resume_to_the_bit(train, ahead):
 
 
 @pytest.mark.parametrize("net", ["net.trunk=plain", "net.trunk=scaled", "net.ends=patch"])
-def test_a_step_reads_nothing_from_the_device(tiny, net, monkeypatch):
+def test_a_step_reads_nothing_from_the_device(module_on_meta, net):
     """On the meta device there is nothing to be read: to ask for a value is an error."""
-    cfg, meta = config.compose([*tiny, "stroke.group=2", net, "stroke.min=0.4"]), torch.device("meta")
-    stroke = build.build_stroke(cfg)
-    paintings, lossnet = build.build_paintings(cfg, stroke), build.build_lossnet(cfg)
-    module = build.build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=None)
-    bank = module.bank = StyleBank(paintings, lossnet, module.spec, stroke, step_octaves=1)
-    bank.rows = {key: Statistics(*(value.to(meta) for value in rows)) for key, rows in bank.rows.items()}
-    module.spectrum = SpectrumTarget(paintings, stroke, step_octaves=1, device=meta)
-    monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: contextlib.nullcontext())  # knows no meta device
-    module.to(meta)
-    lossnet.to(meta)
+    module, meta = module_on_meta("stroke.group=2", net, "stroke.min=0.4"), torch.device("meta")
     drawn = module.draw({"photo": torch.zeros(2, 3, 32, 32, dtype=torch.uint8, device=meta), "index": torch.arange(2)})
     painting = module.paint(drawn.photo, drawn.log2_stroke, drawn.style, net=module.net)
     torch.stack([term.mean() for term in module.terms(painting, drawn).values()]).sum().backward()

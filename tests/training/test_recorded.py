@@ -1,6 +1,5 @@
 """recorded.py: what a recording is to compute, on a CPU and on the meta device, and which steps are replayed."""
 
-import contextlib
 import logging
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -9,14 +8,11 @@ import pytest
 import torch
 
 import brushnet
-from brushnet import build, config, images
-from brushnet.losses import Statistics
+from brushnet import images
 from brushnet.training.metrics_csv import MetricsCsv
 from brushnet.training.module import StyleTraining
 from brushnet.training.objective import content_plan
 from brushnet.training.recorded import Inputs, RecordedSteps
-from brushnet.training.spectrum import SpectrumTarget
-from brushnet.training.targets import StyleBank
 
 ONE_SCALE = ["trainer.batch_size=2", "stroke.group=2"]
 FIXED = ["stroke.mode=fixed", "stroke.min=1", "stroke.max=1"]
@@ -144,19 +140,10 @@ def test_what_cannot_be_recorded_is_trained_as_ever(train, recordings, monkeypat
 
 @pytest.mark.parametrize("paintings", [1, 2])
 @pytest.mark.parametrize("net", ["net.trunk=plain", "net.trunk=scaled", "net.ends=patch"])
-def test_a_recording_reads_nothing_from_the_device(tiny, painting_file, net, paintings, monkeypatch):
+def test_a_recording_reads_nothing_from_the_device(module_on_meta, painting_file, net, paintings, monkeypatch):
     """On the meta device there is nothing to be read: to ask for a value, or for the host's, is an error."""
     twice = [f"style.files={[str(painting_file)] * paintings}"]
-    cfg, meta = config.compose([*tiny, *ONE_SCALE, net, "stroke.min=0.4", *twice]), torch.device("meta")
-    stroke = build.build_stroke(cfg)
-    paintings, lossnet = build.build_paintings(cfg, stroke), build.build_lossnet(cfg)
-    module = build.build_module(cfg, lossnet=lossnet, paintings=paintings, stroke=stroke, command=None)
-    bank = module.bank = StyleBank(paintings, lossnet, module.spec, stroke, step_octaves=1)
-    bank.rows = {key: Statistics(*(value.to(meta) for value in rows)) for key, rows in bank.rows.items()}
-    module.spectrum = SpectrumTarget(paintings, stroke, step_octaves=1, device=meta)
-    monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: contextlib.nullcontext())  # knows no meta device
-    module.to(meta)
-    lossnet.to(meta)
+    module, meta = module_on_meta(*ONE_SCALE, net, "stroke.min=0.4", *twice), torch.device("meta")
     steps = RecordedSteps(module)
     steps.gradients = [torch.zeros_like(parameter) for parameter in steps.trained]
     log2_stroke, told = torch.full((2,), 0.3), torch.full((2, 1, 1, 1), 0.3)

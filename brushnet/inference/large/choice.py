@@ -28,5 +28,5 @@ def must_be_in_bands(
     needed = needed_bytes(model, (height, width), stroke)
     if model.device.type == "cuda":
         return needed > _GPU_SHARE * torch.cuda.mem_get_info(model.device)[0]
-    faster = model.net.ends == "patch" and height * width > FASTER_IN_BANDS_PX
+    faster = model.device.type == "cpu" and model.net.ends == "patch" and height * width > FASTER_IN_BANDS_PX
     return faster or needed > max_memory_bytes - BEFORE_BYTES

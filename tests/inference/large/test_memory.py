@@ -64,4 +64,4 @@ model(photo, stroke)
 print((peak() - before) / needed_bytes(model, (1500, 2000), stroke))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 0.45 < float(done.stdout) < 1
+    assert 0.5 < float(done.stdout) < 1
